@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SK_MUST_CHECK __attribute__((warn_unused_result))
 #define SK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define SK_UNUSED __attribute__((unused))
@@ -58,5 +62,9 @@ enum sk_err sk_error_set(struct sk_error *reterr, enum sk_err code, const char *
     SK_PRINTF(3, 4);
 enum sk_err sk_error_set_at(struct sk_error *reterr, enum sk_err code, int64_t pos, const char *fmt,
                             ...) SK_PRINTF(4, 5);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
