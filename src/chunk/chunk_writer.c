@@ -5,8 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/bytes.h"
-#include "base/crc32c.h"
+#include "base/binout.h"
 #include "chunk/chunk.h"
 #include "chunk/symbols.h"
 
@@ -14,38 +13,6 @@ struct sk_chunk_row {
     struct sk_chunk_packed block; /* its slice keeps the length only */
     uint64_t off;
 };
-
-static void put_uvar(struct sk_strbuf *out, uint64_t v)
-{
-    uint8_t bytes[SK_VARINT_BYTES_MAX];
-    sk_strbuf_add(out, bytes, sk_uvar_encode(bytes, v));
-}
-
-static void put_var(struct sk_strbuf *out, int64_t v)
-{
-    put_uvar(out, sk_zigzag_encode(v));
-}
-
-static void put_be32(struct sk_strbuf *out, uint32_t v)
-{
-    uint8_t bytes[4];
-    sk_store_be32(bytes, v);
-    sk_strbuf_add(out, bytes, sizeof(bytes));
-}
-
-static void put_be64(struct sk_strbuf *out, uint64_t v)
-{
-    uint8_t bytes[8];
-    sk_store_be64(bytes, v);
-    sk_strbuf_add(out, bytes, sizeof(bytes));
-}
-
-/* The checksum of everything from `from` on. */
-static void put_crc(struct sk_strbuf *out, size_t from)
-{
-    if (!out->failed)
-        put_be32(out, sk_crc32c_extend(0, out->ptr + from, out->len - from));
-}
 
 static enum sk_err symbols_write(struct sk_chunk_writer *w,
                                  const struct sk_chunk_writer_options *options,
@@ -58,7 +25,7 @@ static enum sk_err symbols_write(struct sk_chunk_writer *w,
     sk_strbuf_init(&raw, SK_CHUNK_SYMBOLS_BYTES_MAX);
     for (uint32_t i = 0; i < options->symbol_count; i++) {
         struct sk_str text = sk_symbols_at(options->symbols, i);
-        put_uvar(&raw, text.len);
+        sk_put_uvar(&raw, text.len);
         sk_strbuf_str(&raw, text);
         w->size_bytes += text.len;
     }
@@ -66,13 +33,13 @@ static enum sk_err symbols_write(struct sk_chunk_writer *w,
         err = SK_ENOMEM;
         goto out;
     }
-    put_uvar(out, options->symbol_count);
+    sk_put_uvar(out, options->symbol_count);
     err = sk_codec_pack(ctx, options->plain_symbols ? SK_CODEC_NONE : options->codec,
                         (struct sk_slice){(const uint8_t *)raw.ptr, raw.len}, out);
     if (err != SK_OK)
         goto out;
     w->symbols_len = out->len - from;
-    put_crc(out, from);
+    sk_put_crc(out, from);
     err = out->failed ? SK_ENOMEM : SK_OK;
 out:
     sk_strbuf_deinit(&raw);
@@ -88,7 +55,7 @@ enum sk_err sk_chunk_writer_begin(struct sk_chunk_writer *writer,
     sk_assert(options->format == 4 || options->symbol_count == 0);
     sk_assert(options->symbol_count == 0 || options->symbols != NULL);
     *writer = (struct sk_chunk_writer){.out = out, .start = out->len, .format = options->format};
-    put_be32(out, SK_CHUNK_MAGIC);
+    sk_put_be32(out, SK_CHUNK_MAGIC);
     sk_strbuf_putc(out, (char)options->format);
     sk_strbuf_putc(out, (char)options->codec);
     enum sk_err err = out->failed ? SK_ENOMEM : SK_OK;
@@ -109,7 +76,7 @@ enum sk_err sk_chunk_writer_add(struct sk_chunk_writer *writer, const struct sk_
         return SK_ENOMEM;
     uint64_t off = out->len - writer->start;
     sk_strbuf_add(out, block->packed.ptr, block->packed.len);
-    put_be32(out, sk_crc32c(block->packed));
+    sk_put_be32(out, sk_crc32c(block->packed));
     if (out->failed)
         return SK_ENOMEM;
     writer->rows[writer->row_count++] = (struct sk_chunk_row){*block, off};
@@ -120,15 +87,15 @@ enum sk_err sk_chunk_writer_add(struct sk_chunk_writer *writer, const struct sk_
 static void table_write(struct sk_chunk_writer *w, struct sk_chunk_sums *sums)
 {
     struct sk_strbuf *out = w->out;
-    put_uvar(out, w->row_count);
+    sk_put_uvar(out, w->row_count);
     for (size_t i = 0; i < w->row_count; i++) {
         const struct sk_chunk_packed *b = &w->rows[i].block;
-        put_uvar(out, b->entry_count);
-        put_var(out, b->ts_min_ns);
-        put_var(out, b->ts_max_ns);
-        put_uvar(out, w->rows[i].off);
-        put_uvar(out, b->size_bytes);
-        put_uvar(out, b->packed.len);
+        sk_put_uvar(out, b->entry_count);
+        sk_put_var(out, b->ts_min_ns);
+        sk_put_var(out, b->ts_max_ns);
+        sk_put_uvar(out, w->rows[i].off);
+        sk_put_uvar(out, b->size_bytes);
+        sk_put_uvar(out, b->packed.len);
         sums->entry_count += b->entry_count;
         if (i == 0 || b->ts_min_ns < sums->ts_min_ns)
             sums->ts_min_ns = b->ts_min_ns;
@@ -144,13 +111,13 @@ enum sk_err sk_chunk_writer_finish(struct sk_chunk_writer *writer, struct sk_chu
     size_t table_at = out->len;
     table_write(writer, &sums);
     size_t table_len = out->len - table_at;
-    put_crc(out, table_at);
+    sk_put_crc(out, table_at);
     if (writer->format == 4) {
-        put_be64(out, writer->symbols_len);
-        put_be64(out, 6); /* symbols stand right behind the header */
-        put_be64(out, table_len);
+        sk_put_be64(out, writer->symbols_len);
+        sk_put_be64(out, 6); /* symbols stand right behind the header */
+        sk_put_be64(out, table_len);
     }
-    put_be64(out, table_at - writer->start);
+    sk_put_be64(out, table_at - writer->start);
     if (out->failed) {
         sk_chunk_writer_cancel(writer);
         return SK_ENOMEM;
