@@ -378,8 +378,7 @@ enum sk_err sk_vfs_replace_via(const struct sk_vfs *vfs, const char *tmp_path, c
                                struct sk_slice data)
 {
     int fd;
-    enum sk_err err =
-        vfs->open(vfs, tmp_path, O_WRONLY | O_CREAT | O_TRUNC, SK_VFS_FILE_MODE, &fd);
+    enum sk_err err = vfs->open(vfs, tmp_path, O_WRONLY | O_CREAT | O_TRUNC, SK_VFS_FILE_MODE, &fd);
     if (err != SK_OK)
         return err;
     err = sk_vfs_write_all(vfs, fd, data, 0);
