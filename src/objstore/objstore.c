@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* objstore.c -- dispatch, and the store over a file system. A put and a delete of a neighbour may
+ * meet: the folder that the put has made is empty for a moment and may be taken away, so the put
+ * makes it again, a few times at most. */
+#include "objstore/objstore.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+enum { KEY_BYTES_MAX = 4096, PATH_BYTES_MAX = 16384, PUT_TRIES_MAX = 5 };
+
+#define TMP_PREFIX "obj-"
+
+struct fs_store {
+    struct sk_objstore store;
+    const struct sk_vfs *vfs;
+    char *root;
+    char *tmp_dir;
+    _Atomic uint64_t tmp_count;
+};
+
+bool sk_objstore_key_valid(struct sk_str key)
+{
+    if (key.len == 0 || key.len > KEY_BYTES_MAX || memchr(key.ptr, '\0', key.len) != NULL)
+        return false;
+    size_t start = 0;
+    for (size_t i = 0; i <= key.len; i++) {
+        if (i < key.len && key.ptr[i] != '/')
+            continue;
+        struct sk_str part = {key.ptr + start, i - start};
+        if (part.len == 0 || sk_str_is(part, ".") || sk_str_is(part, ".."))
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
+enum sk_err sk_objstore_put(struct sk_objstore *store, struct sk_str key, struct sk_slice data)
+{
+    return sk_objstore_key_valid(key) ? store->ops->put(store, key, data) : SK_EINVAL;
+}
+
+enum sk_err sk_objstore_get(struct sk_objstore *store, struct sk_str key, size_t max_bytes,
+                            struct sk_strbuf *out)
+{
+    return sk_objstore_key_valid(key) ? store->ops->get(store, key, max_bytes, out) : SK_EINVAL;
+}
+
+enum sk_err sk_objstore_delete(struct sk_objstore *store, struct sk_str key)
+{
+    return sk_objstore_key_valid(key) ? store->ops->remove(store, key) : SK_EINVAL;
+}
+
+enum sk_err sk_objstore_stat(struct sk_objstore *store, struct sk_str key, uint64_t *ret_bytes)
+{
+    return sk_objstore_key_valid(key) ? store->ops->stat(store, key, ret_bytes) : SK_EINVAL;
+}
+
+enum sk_err sk_objstore_list(struct sk_objstore *store, struct sk_str folder, sk_vfs_list_fn *fn,
+                             void *ctx)
+{
+    if (folder.len > 0 && !sk_objstore_key_valid(folder))
+        return SK_EINVAL;
+    return store->ops->list(store, folder, fn, ctx);
+}
+
+void sk_objstore_destroy(struct sk_objstore *store)
+{
+    if (store != NULL)
+        store->ops->destroy(store);
+}
+
+static struct fs_store *fs_of(struct sk_objstore *store)
+{
+    return SK_CONTAINER_OF(store, struct fs_store, store);
+}
+
+/* <root>/<key>, or the root itself. Heap text. */
+static char *path_of(const struct fs_store *fs, struct sk_str key)
+{
+    struct sk_strbuf path;
+    sk_strbuf_init(&path, PATH_BYTES_MAX);
+    sk_strbuf_puts(&path, fs->root);
+    if (key.len > 0) {
+        sk_strbuf_putc(&path, '/');
+        sk_strbuf_str(&path, key);
+    }
+    if (path.failed)
+        sk_strbuf_deinit(&path);
+    return sk_strbuf_take(&path);
+}
+
+static enum sk_err parent_make(const struct sk_vfs *vfs, char *path)
+{
+    char *slash = strrchr(path, '/');
+    sk_assert(slash != NULL);
+    *slash = '\0';
+    enum sk_err err = sk_vfs_mkdirs(vfs, path);
+    *slash = '/';
+    return err;
+}
+
+static enum sk_err fs_put(struct sk_objstore *store, struct sk_str key, struct sk_slice data)
+{
+    struct fs_store *fs = fs_of(store);
+    struct sk_strbuf tmp;
+    char *path = path_of(fs, key);
+    sk_strbuf_init(&tmp, PATH_BYTES_MAX);
+    sk_strbuf_printf(&tmp, "%s/" TMP_PREFIX "%ld-%llu", fs->tmp_dir, (long)getpid(),
+                     (unsigned long long)atomic_fetch_add(&fs->tmp_count, 1));
+    enum sk_err err = path == NULL || tmp.failed ? SK_ENOMEM : SK_ENOENT;
+    for (int i = 0; i < PUT_TRIES_MAX && err == SK_ENOENT; i++) {
+        err = parent_make(fs->vfs, path);
+        if (err == SK_OK)
+            err = sk_vfs_replace_via(fs->vfs, tmp.ptr, path, data);
+    }
+    sk_strbuf_deinit(&tmp);
+    sk_free(path);
+    return err;
+}
+
+static enum sk_err fs_get(struct sk_objstore *store, struct sk_str key, size_t max_bytes,
+                          struct sk_strbuf *out)
+{
+    struct fs_store *fs = fs_of(store);
+    char *path = path_of(fs, key);
+    if (path == NULL)
+        return SK_ENOMEM;
+    enum sk_err err = sk_vfs_read_file(fs->vfs, path, max_bytes, out);
+    sk_free(path);
+    return err;
+}
+
+/* Removes empty folders from the parent of `path` upwards, not the root, and makes the last change
+ * durable. `path` is cut on the way. */
+static enum sk_err parents_prune(const struct fs_store *fs, char *path)
+{
+    size_t root_len = strlen(fs->root);
+    enum sk_err err;
+    for (;;) {
+        char *slash = strrchr(path, '/');
+        sk_assert(slash != NULL && (size_t)(slash - path) >= root_len);
+        *slash = '\0';
+        if ((size_t)(slash - path) == root_len)
+            break;
+        err = fs->vfs->rmdir(fs->vfs, path);
+        if (err == SK_EEXIST)
+            break; /* not empty */
+        if (err != SK_OK && err != SK_ENOENT)
+            return err;
+    }
+    err = sk_vfs_fsync_dir(fs->vfs, path);
+    return err == SK_ENOENT ? SK_OK : err; /* someone else has removed it, and synced */
+}
+
+static enum sk_err fs_remove(struct sk_objstore *store, struct sk_str key)
+{
+    struct fs_store *fs = fs_of(store);
+    char *path = path_of(fs, key);
+    if (path == NULL)
+        return SK_ENOMEM;
+    enum sk_err err = fs->vfs->unlink(fs->vfs, path);
+    if (err == SK_OK)
+        err = parents_prune(fs, path);
+    sk_free(path);
+    return err;
+}
+
+static enum sk_err fs_stat(struct sk_objstore *store, struct sk_str key, uint64_t *ret_bytes)
+{
+    struct fs_store *fs = fs_of(store);
+    struct sk_vfs_stat st;
+    char *path = path_of(fs, key);
+    if (path == NULL)
+        return SK_ENOMEM;
+    enum sk_err err = fs->vfs->stat(fs->vfs, path, &st);
+    sk_free(path);
+    if (err == SK_OK && !st.is_file)
+        err = SK_ENOENT;
+    if (err == SK_OK)
+        *ret_bytes = st.size_bytes;
+    return err;
+}
+
+static enum sk_err fs_list(struct sk_objstore *store, struct sk_str folder, sk_vfs_list_fn *fn,
+                           void *ctx)
+{
+    struct fs_store *fs = fs_of(store);
+    struct sk_vfs_stat st;
+    char *path = path_of(fs, folder);
+    if (path == NULL)
+        return SK_ENOMEM;
+    enum sk_err err = fs->vfs->stat(fs->vfs, path, &st);
+    if (err == SK_OK)
+        err = fs->vfs->list(fs->vfs, path, fn, ctx);
+    else if (err == SK_ENOENT)
+        err = SK_OK;
+    sk_free(path);
+    return err;
+}
+
+static void fs_destroy(struct sk_objstore *store)
+{
+    struct fs_store *fs = fs_of(store);
+    sk_free(fs->root);
+    sk_free(fs->tmp_dir);
+    sk_free(fs);
+}
+
+/* Removes what an earlier process left in the temporary folder. */
+static enum sk_err leftover_remove(void *ctx, struct sk_str name, bool is_dir)
+{
+    const struct fs_store *fs = ctx;
+    struct sk_strbuf path;
+    if (is_dir || !sk_str_starts(name, SK_STR(TMP_PREFIX)))
+        return SK_OK;
+    sk_strbuf_init(&path, PATH_BYTES_MAX);
+    sk_strbuf_printf(&path, "%s/%.*s", fs->tmp_dir, SK_STR_ARG(name));
+    enum sk_err err = path.failed ? SK_ENOMEM : fs->vfs->unlink(fs->vfs, path.ptr);
+    sk_strbuf_deinit(&path);
+    return err;
+}
+
+/* A copy without trailing slashes, unless it is the root of all. */
+static char *folder_copy(struct sk_str path)
+{
+    while (path.len > 1 && path.ptr[path.len - 1] == '/')
+        path.len--;
+    return sk_memdup0(path.ptr, path.len);
+}
+
+enum sk_err sk_objstore_fs_create(const struct sk_vfs *vfs, struct sk_str root,
+                                  struct sk_str tmp_dir, struct sk_objstore **ret_store)
+{
+    static const struct sk_objstore_ops ops = {
+        .put = fs_put,
+        .get = fs_get,
+        .remove = fs_remove,
+        .stat = fs_stat,
+        .list = fs_list,
+        .destroy = fs_destroy,
+    };
+    sk_assert(vfs != NULL && root.len > 0 && tmp_dir.len > 0);
+    struct fs_store *fs = sk_calloc(1, sizeof(*fs));
+    if (fs == NULL)
+        return SK_ENOMEM;
+    fs->store.ops = &ops;
+    fs->vfs = vfs;
+    fs->root = folder_copy(root);
+    fs->tmp_dir = folder_copy(tmp_dir);
+    enum sk_err err = fs->root == NULL || fs->tmp_dir == NULL ? SK_ENOMEM : SK_OK;
+    if (err == SK_OK)
+        err = sk_vfs_mkdirs(vfs, fs->root);
+    if (err == SK_OK)
+        err = sk_vfs_mkdirs(vfs, fs->tmp_dir);
+    if (err == SK_OK)
+        err = vfs->list(vfs, fs->tmp_dir, leftover_remove, fs);
+    if (err != SK_OK) {
+        fs_destroy(&fs->store);
+        return err;
+    }
+    *ret_store = &fs->store;
+    return SK_OK;
+}
