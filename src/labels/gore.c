@@ -229,7 +229,7 @@ static bool marker(const struct sk_gore_node *n)
     return n->op >= SK_GORE_MARK_PAREN;
 }
 
-/* Replaces everything above the nearest marker (with `bars` only above the parenthesis) by one node. */
+/* Replaces everything above the nearest marker by one node. */
 static bool reduce(struct sk_gore_parser *p, enum sk_gore_op op)
 {
     size_t from = p->stack_count;

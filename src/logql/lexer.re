@@ -19,12 +19,20 @@
 static enum sk_err punct(struct sk_lex *lx, struct sk_lex_token *ret, enum sk_tok kind,
                          const unsigned char *cur, bool more)
 {
+    sk_lex_start(lx, ret, lx->at);
     ret->text = (struct sk_str){(const char *)lx->at, (size_t)(cur - lx->at)};
     ret->kind = kind;
     lx->at = cur;
     if (more)
         lx->line = 0;
     return SK_OK;
+}
+
+static enum sk_err reader(struct sk_lex *lx, struct sk_lex_token *ret,
+                          enum sk_err (*read)(struct sk_lex *lx, struct sk_lex_token *ret))
+{
+    sk_lex_start(lx, ret, lx->at);
+    return read(lx, ret);
 }
 
 /* Behind the opening of a comment. false: it has no end. */
@@ -57,39 +65,39 @@ next:
                 return sk_lex_error(lx, "comment not terminated");
             goto next;
         }
-        *                   { sk_lex_start(lx, ret, lx->at); return sk_lex_rune(lx, ret); }
-        [a-zA-Z_\x80-\xff]  { sk_lex_start(lx, ret, lx->at); return sk_lex_identifier(lx, ret); }
-        [0-9] | "." [0-9]   { sk_lex_start(lx, ret, lx->at); return sk_lex_number(lx, ret); }
-        ["]                 { sk_lex_start(lx, ret, lx->at); return sk_lex_string(lx, ret); }
-        "`"                 { sk_lex_start(lx, ret, lx->at); return sk_lex_raw_string(lx, ret); }
-        "'"                 { sk_lex_start(lx, ret, lx->at); return sk_lex_char(lx, ret); }
-        "["                 { sk_lex_start(lx, ret, lx->at); return sk_lex_range(lx, ret); }
-        "-"                 { sk_lex_start(lx, ret, lx->at); return sk_lex_minus(lx, ret); }
-        ","   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_COMMA, cur, false); }
-        "."   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_DOT, cur, false); }
-        "{"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_OPEN_BRACE, cur, false); }
-        "}"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_CLOSE_BRACE, cur, false); }
-        "("   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_OPEN_PAREN, cur, false); }
-        ")"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_CLOSE_PAREN, cur, false); }
-        "="   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_EQ, cur, false); }
-        ">"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_GT, cur, false); }
-        "<"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_LT, cur, false); }
-        "|"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_PIPE, cur, false); }
-        "+"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_ADD, cur, false); }
-        "*"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_MUL, cur, false); }
-        "/"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_DIV, cur, false); }
-        "%"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_MOD, cur, false); }
-        "^"   { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_POW, cur, false); }
-        "=="  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_CMP_EQ, cur, true); }
-        "!="  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_NEQ, cur, true); }
-        "=~"  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_RE, cur, true); }
-        "!~"  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_NRE, cur, true); }
-        "!>"  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_NPA, cur, true); }
-        "|="  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_PIPE_EXACT, cur, true); }
-        "|~"  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_PIPE_MATCH, cur, true); }
-        "|>"  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_PIPE_PATTERN, cur, true); }
-        ">="  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_GTE, cur, true); }
-        "<="  { sk_lex_start(lx, ret, lx->at); return punct(lx, ret, SK_TOK_LTE, cur, true); }
+        *                   { return reader(lx, ret, sk_lex_rune); }
+        [a-zA-Z_\x80-\xff]  { return reader(lx, ret, sk_lex_identifier); }
+        [0-9] | "." [0-9]   { return reader(lx, ret, sk_lex_number); }
+        ["]                 { return reader(lx, ret, sk_lex_string); }
+        "`"                 { return reader(lx, ret, sk_lex_raw_string); }
+        "'"                 { return reader(lx, ret, sk_lex_char); }
+        "["                 { return reader(lx, ret, sk_lex_range); }
+        "-"                 { return reader(lx, ret, sk_lex_minus); }
+        ","   { return punct(lx, ret, SK_TOK_COMMA, cur, false); }
+        "."   { return punct(lx, ret, SK_TOK_DOT, cur, false); }
+        "{"   { return punct(lx, ret, SK_TOK_OPEN_BRACE, cur, false); }
+        "}"   { return punct(lx, ret, SK_TOK_CLOSE_BRACE, cur, false); }
+        "("   { return punct(lx, ret, SK_TOK_OPEN_PAREN, cur, false); }
+        ")"   { return punct(lx, ret, SK_TOK_CLOSE_PAREN, cur, false); }
+        "="   { return punct(lx, ret, SK_TOK_EQ, cur, false); }
+        ">"   { return punct(lx, ret, SK_TOK_GT, cur, false); }
+        "<"   { return punct(lx, ret, SK_TOK_LT, cur, false); }
+        "|"   { return punct(lx, ret, SK_TOK_PIPE, cur, false); }
+        "+"   { return punct(lx, ret, SK_TOK_ADD, cur, false); }
+        "*"   { return punct(lx, ret, SK_TOK_MUL, cur, false); }
+        "/"   { return punct(lx, ret, SK_TOK_DIV, cur, false); }
+        "%"   { return punct(lx, ret, SK_TOK_MOD, cur, false); }
+        "^"   { return punct(lx, ret, SK_TOK_POW, cur, false); }
+        "=="  { return punct(lx, ret, SK_TOK_CMP_EQ, cur, true); }
+        "!="  { return punct(lx, ret, SK_TOK_NEQ, cur, true); }
+        "=~"  { return punct(lx, ret, SK_TOK_RE, cur, true); }
+        "!~"  { return punct(lx, ret, SK_TOK_NRE, cur, true); }
+        "!>"  { return punct(lx, ret, SK_TOK_NPA, cur, true); }
+        "|="  { return punct(lx, ret, SK_TOK_PIPE_EXACT, cur, true); }
+        "|~"  { return punct(lx, ret, SK_TOK_PIPE_MATCH, cur, true); }
+        "|>"  { return punct(lx, ret, SK_TOK_PIPE_PATTERN, cur, true); }
+        ">="  { return punct(lx, ret, SK_TOK_GTE, cur, true); }
+        "<="  { return punct(lx, ret, SK_TOK_LTE, cur, true); }
     */
 }
 
@@ -100,7 +108,8 @@ enum sk_tok sk_lex_keyword(const char *text, size_t len, bool *ret_function)
     const unsigned char *cur = (const unsigned char *)text, *mark;
     const unsigned char *end = cur + len;
 #define WORD(name) return cur == end ? SK_TOK_##name : SK_TOK_IDENTIFIER
-#define FUNCTION(name) return *ret_function = cur == end, cur == end ? SK_TOK_##name : SK_TOK_IDENTIFIER
+#define FUNCTION(name)                                                                             \
+    return *ret_function = cur == end, cur == end ? SK_TOK_##name : SK_TOK_IDENTIFIER
     *ret_function = false;
     /*!re2c
         *                    { return SK_TOK_IDENTIFIER; }

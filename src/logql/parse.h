@@ -40,7 +40,7 @@ SK_MUST_CHECK enum sk_err sk_logql_reparse(struct sk_arena *arena, const struct 
                                            struct sk_error *reterr);
 
 /* A query that must be a plain selector; else SK_EPARSE `only label matchers are supported`.
- * `allow_empty`: {} will do, too, and gives *ret NULL. Other selectors must refuse the empty text. */
+ * `allow_empty`: {} will do, too, and gives *ret NULL. Others must refuse the empty text. */
 SK_MUST_CHECK enum sk_err sk_logql_parse_selector(struct sk_arena *arena, struct sk_str text,
                                                   bool allow_empty,
                                                   const struct sk_ast_matcher **ret,
