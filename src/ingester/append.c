@@ -52,8 +52,10 @@ enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_n
     sk_assert(pair_count <= PAIRS_MAX);
     for (size_t i = 0; i < pair_count; i++)
         size += pairs[i].name.len + pairs[i].value.len;
-    if (s->open != NULL && (chunk_full(ing, s->open, size) || sync_due(ing, s, s->open, ts_ns)))
-        stream_close_chunk(s);
+    if (s->open != NULL && chunk_full(ing, s->open, size))
+        stream_close_chunk(s, FLUSH_FULL);
+    else if (s->open != NULL && sync_due(ing, s, s->open, ts_ns))
+        stream_close_chunk(s, FLUSH_SYNC);
     enum sk_err err = stream_open_chunk(s, &c);
     for (size_t i = 0; i < pair_count && err == SK_OK; i++) {
         err = sk_symbols_intern(&c->symbols, pairs[i].name, &ids[i].name);
@@ -64,11 +66,12 @@ enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_n
         err = chunk_append(ing, c, ts_ns, line, ids, pair_count);
     if (err != SK_OK)
         return err;
-    if (seg < c->first_seg)
-        c->first_seg = seg;
+    c->first_seg = seg < c->first_seg ? seg : c->first_seg;
+    stream_set_active(s, true);
     if (head_full(ing, c)) {
         size_t idx = chunk_cut_head(ing, c);
         if (idx != SIZE_MAX) {
+            c->cutting++; /* nobody else touches its blocks until it is packed */
             ret_cut->chunk = chunk_ref(c);
             ret_cut->idx = idx;
         }

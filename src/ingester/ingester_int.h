@@ -40,6 +40,16 @@
 #include "labels/labelset.h"
 #include "wire/push.h"
 
+enum flush_reason {
+    FLUSH_FULL,
+    FLUSH_IDLE,
+    FLUSH_AGE,
+    FLUSH_SYNC,
+    FLUSH_FORCED,
+    FLUSH_MEMORY,
+    FLUSH_WAL,
+};
+
 /* Shared bytes: a head being filled, a cut block, a compressed one. With data NULL they are in the
  * spill file at spill_off. */
 struct blob {
@@ -79,10 +89,9 @@ struct ichunk {
     int64_t touched_mono_ns; /* last entry */
     uint64_t first_seg, last_counter;
     unsigned cutting; /* blocks being compressed right now */
+    enum flush_reason reason; /* closed chunks */
     bool has_meta;
 };
-
-enum flush_reason { FLUSH_FULL, FLUSH_IDLE, FLUSH_AGE, FLUSH_SYNC, FLUSH_FORCED, FLUSH_MEMORY, FLUSH_WAL };
 
 struct stream {
     struct tenant *tenant;
@@ -101,6 +110,8 @@ struct stream {
     bool has_last;
     uint64_t series_seg;       /* log thread only: newest segment that has its series record */
     uint64_t last_seg;         /* newest segment that mentions it */
+    uint64_t flushed_counter;  /* entries up to it are in chunk files */
+    uint64_t build_counter;    /* ... when the running index build began */
     uint64_t durable_counter;  /* entries up to it are in indexed chunks */
     double rate_tokens;
     int64_t rate_mono_ns;
@@ -155,6 +166,8 @@ struct sk_ingester {
     int spill_fd;
     _Atomic uint64_t spill_end, spill_used;
     struct wallog *log;
+    uint64_t first_seg; /* found by the replay */
+    bool log_damaged;   /* in its middle: flush before anything is accepted */
     enum sk_codec codec;
     /* applying: groups in the order of the log, one applier at a time */
     pthread_mutex_t apply_lock;
@@ -168,8 +181,11 @@ struct sk_ingester {
     bool flusher_running;
     pthread_mutex_t flush_lock;
     pthread_cond_t flush_wake, flush_idle;
-    bool flush_stop, flush_all, flush_busy, build_now;
-    uint64_t flush_asked, flush_served;
+    bool flush_stop;
+    uint64_t flush_asked, flush_served;  /* /flush: asked for, done */
+    _Atomic uint64_t closed_chunks;      /* waiting for the flush */
+    struct sk_codec_ctx *flush_codec;
+    struct sk_strbuf flush_scratch;
     _Atomic bool stopping, read_only, full;
     struct sk_metric *m_flushed[8], *m_flush_fail, *m_chunks, *m_wal_records, *m_wal_bytes;
     struct sk_metric *m_replayed, *m_corrupt, *m_head_bytes, *m_packed_bytes, *m_spill_bytes;
@@ -205,14 +221,15 @@ void chunk_unref(struct ichunk *c); /* no lock needed */
 /* The stream's open chunk, made when there is none. */
 SK_MUST_CHECK enum sk_err stream_open_chunk(struct stream *s, struct ichunk **ret);
 /* Moves the open chunk (if it holds anything) to the closed ones. */
-void stream_close_chunk(struct stream *s);
+void stream_close_chunk(struct stream *s, enum flush_reason reason);
 /* Appends one entry whose pairs are symbols of the chunk. */
 SK_MUST_CHECK enum sk_err chunk_append(struct sk_ingester *ing, struct ichunk *c, int64_t ts_ns,
                                        struct sk_str line, const struct sk_symbol_pair *pairs,
                                        size_t pair_count);
 /* Turns the head into a raw block; its index, or SIZE_MAX (empty head, no memory). */
 size_t chunk_cut_head(struct sk_ingester *ing, struct ichunk *c);
-/* Compresses raw block `idx`. Takes and releases `lock` itself (not held on entry). */
+/* Compresses raw block `idx`. The caller has raised c->cutting under the lock; it is lowered here.
+ * Takes and releases `lock` itself (not held on entry). */
 SK_MUST_CHECK enum sk_err chunk_pack_block(struct sk_ingester *ing, struct ichunk *c, size_t idx,
                                            pthread_mutex_t *lock, struct sk_codec_ctx *codec,
                                            struct sk_strbuf *scratch);
@@ -233,7 +250,8 @@ void apply_group(struct sk_ingester *ing, struct sk_pushop *first);
 
 SK_MUST_CHECK enum sk_err flusher_start(struct sk_ingester *ing);
 void flusher_stop(struct sk_ingester *ing);
-void flusher_poke(struct sk_ingester *ing);
+/* Everything to chunks, their index built, the log trimmed. Flusher, or while it does not run. */
+SK_MUST_CHECK enum sk_err flush_everything(struct sk_ingester *ing, enum flush_reason reason);
 
 /* ---- replay.c ---- */
 

@@ -231,7 +231,8 @@ enum sk_err stream_open_chunk(struct stream *s, struct ichunk **ret)
         c->ts_min_ns = INT64_MAX;
         c->ts_max_ns = INT64_MIN;
         c->first_seg = UINT64_MAX;
-        c->has_meta = true;
+        const struct sk_config *cfg = s->tenant->ing->config;
+        c->has_meta = cfg->periods[cfg->period_count - 1].schema >= 13;
         s->open = c;
         atomic_fetch_add(&s->tenant->ing->chunk_count, 1);
     }
@@ -239,11 +240,13 @@ enum sk_err stream_open_chunk(struct stream *s, struct ichunk **ret)
     return SK_OK;
 }
 
-void stream_close_chunk(struct stream *s)
+void stream_close_chunk(struct stream *s, enum flush_reason reason)
 {
     struct ichunk *c = s->open;
     if (c == NULL || c->entry_count == 0)
         return;
+    c->reason = reason;
+    atomic_fetch_add(&s->tenant->ing->closed_chunks, 1);
     s->open = NULL;
     c->next = NULL;
     *s->closed_tail = c;
@@ -321,7 +324,7 @@ enum sk_err chunk_pack_block(struct sk_ingester *ing, struct ichunk *c, size_t i
     pthread_mutex_lock(lock);
     struct blob *raw = blob_ref(c->blocks[idx].blob);
     bool in_order = c->blocks[idx].sorted;
-    c->cutting++;
+    sk_assert(c->cutting > 0);
     pthread_mutex_unlock(lock);
 
     struct sk_slice bytes = {raw->data, raw->len};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
