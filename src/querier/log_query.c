@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* log_query.c -- see log_query.h.
+ *
+ * Units of all streams are sorted by time, and reading stops when the kept entries are complete and
+ * no unit left can hold a better one. A block is searched as a whole for the pipeline's needle; only
+ * entries that hold it are decoded further. Candidates of a block are then visited from its better
+ * end, so that a full result ends the block early. */
+#include "querier/log_query.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/budget.h"
+#include "base/clock.h"
+#include "base/gotext.h"
+#include "base/hash.h"
+#include "chunk/block.h"
+#include "logql/pipeline.h"
+#include "querier/topk.h"
+
+enum { META_PAIRS_MAX = 4096 };
+#define READER_ARENA_BYTES_MAX (512u << 20)
+#define RESULT_ARENA_BYTES_MAX (1u << 30)
+
+struct unit_ref {
+    struct sk_sel_stream *stream;
+    struct sk_unit *unit;
+    uint64_t order; /* of the unit within its stream */
+};
+
+struct candidate {
+    struct sk_block_entry entry;
+    uint64_t seq;
+    bool hit; /* the needle is in the line */
+};
+
+struct run {
+    const struct sk_log_query *q;
+    struct sk_log_result *res;
+    struct sk_arena arena; /* the pipeline */
+    const struct sk_pipeline *pipeline;
+    struct sk_pipeline_run *pipe;
+    struct sk_selection sel;
+    struct sk_unit_reader reader;
+    struct sk_topk top;
+    struct unit_ref *units;
+    struct candidate *cands;
+    size_t cand_cap;
+    struct sk_sel_stream *stream_now;
+    struct sk_label meta[META_PAIRS_MAX];
+    int64_t start_ns, end_ns; /* of the present split */
+    struct sk_error *reterr;
+};
+
+/* ---- matchers ---- */
+
+enum sk_err sk_query_matchers(const struct sk_ast_matcher *list, struct sk_matcher **ret,
+                              size_t *ret_count, struct sk_error *reterr)
+{
+    size_t n = 0, done = 0;
+    for (const struct sk_ast_matcher *m = list; m != NULL; m = m->next)
+        n++;
+    struct sk_matcher *out = sk_calloc(n, sizeof(*out));
+    if (out == NULL)
+        return sk_error_set(reterr, SK_ENOMEM, "not enough memory for this query");
+    for (const struct sk_ast_matcher *m = list; m != NULL; m = m->next, done++) {
+        static const enum sk_matcher_kind kinds[] = {SK_MATCHER_EQ, SK_MATCHER_NEQ, SK_MATCHER_RE,
+                                                     SK_MATCHER_NRE};
+        struct sk_error detail;
+        enum sk_err err = sk_matcher_init(&out[done], kinds[m->op], m->name, m->value, &detail);
+        if (err != SK_OK) {
+            sk_query_matchers_free(out, done);
+            return sk_error_set(reterr, err, "parse error : %s", detail.text);
+        }
+    }
+    *ret = out;
+    *ret_count = n;
+    return SK_OK;
+}
+
+void sk_query_matchers_free(struct sk_matcher *m, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sk_matcher_deinit(&m[i]);
+    sk_free(m);
+}
+
+/* ---- candidates of a block ---- */
+
+static enum sk_err cand_add(struct run *r, size_t *count, const struct sk_block_entry *e,
+                            uint64_t seq, bool hit)
+{
+    if (!SK_GROW(r->cands, r->cand_cap, *count + 1))
+        return SK_ENOMEM;
+    r->cands[(*count)++] = (struct candidate){*e, seq, hit};
+    return SK_OK;
+}
+
+/* Every entry in the span. */
+static enum sk_err scan_all(struct run *r, struct sk_block_iter *it, uint64_t seq, size_t *count)
+{
+    struct sk_block_entry e;
+    enum sk_err err = SK_OK;
+    for (; err == SK_OK && sk_block_next(it, &e); seq++) {
+        r->res->stats.bytes += e.line.len;
+        if (e.ts_ns >= r->start_ns && e.ts_ns < r->end_ns)
+            err = cand_add(r, count, &e, seq, false);
+    }
+    return err;
+}
+
+/* Only entries whose line holds the needle: the block is searched as a whole, and the entries between
+ * two hits are stepped over. A hit in other bytes than a line's is none. */
+static enum sk_err scan_needle(struct run *r, struct sk_block_iter *it, struct sk_slice raw,
+                               struct sk_str needle, uint64_t seq, size_t *count)
+{
+    const char *end = (const char *)raw.ptr + raw.len;
+    const char *hit = memmem(raw.ptr, raw.len, needle.ptr, needle.len);
+    struct sk_block_entry e;
+    enum sk_err err = SK_OK;
+    r->res->stats.bytes += raw.len;
+    for (; hit != NULL && err == SK_OK && sk_block_next(it, &e); seq++) {
+        const char *line_end = e.line.ptr + e.line.len;
+        while (hit != NULL && hit < e.line.ptr) /* in the bytes before the line */
+            hit = memmem(hit + 1, (size_t)(end - hit - 1), needle.ptr, needle.len);
+        if (hit == NULL || hit >= line_end)
+            continue;
+        if (hit + needle.len <= line_end && e.ts_ns >= r->start_ns && e.ts_ns < r->end_ns)
+            err = cand_add(r, count, &e, seq, true);
+        hit = memmem(line_end, (size_t)(end - line_end), needle.ptr, needle.len);
+    }
+    return err;
+}
+
+/* ---- one entry ---- */
+
+static enum sk_err budget_error(struct run *r)
+{
+    return sk_error_set(r->reterr, SK_ENOMEM,
+                        "the query needs more memory than its share of the budget; narrow the selector "
+                        "or the time range, or lower the limit");
+}
+
+static uint64_t entry_identity(const struct candidate *c, uint64_t stream_hash,
+                               const struct sk_label *meta, size_t meta_count)
+{
+    uint64_t h = sk_hash_mem(c->entry.line.ptr, c->entry.line.len);
+    h = (h ^ (uint64_t)c->entry.ts_ns) * 0x9e3779b97f4a7c15u + stream_hash;
+    for (size_t i = 0; i < meta_count; i++) {
+        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(meta[i].name.ptr, meta[i].name.len);
+        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(meta[i].value.ptr, meta[i].value.len);
+    }
+    return h;
+}
+
+static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct candidate *c)
+{
+    size_t n = sk_block_meta_count(c->entry.meta);
+    if (!sk_pipeline_line_passes(r->pipe, c->entry.line, c->hit))
+        return SK_OK;
+    if (n > META_PAIRS_MAX)
+        return SK_OK;
+    if (n > 0) {
+        enum sk_err err = u->unit->ops->meta(u->unit, &r->reader, c->entry.meta, r->meta, n, &n);
+        if (err == SK_ENOMEM)
+            return budget_error(r);
+        if (err != SK_OK)
+            return SK_OK; /* the entry's metadata is damaged: its block's checksum held, so foreign */
+        sk_labels_sort(r->meta, n);
+    }
+    if (r->stream_now != u->stream) {
+        sk_pipeline_run_stream(r->pipe, u->stream->labels);
+        r->stream_now = u->stream;
+    }
+    switch (sk_pipeline_run_entry(r->pipe, c->entry.ts_ns, c->entry.line, r->meta, n)) {
+    case SK_PIPELINE_DROP:
+        return SK_OK;
+    case SK_PIPELINE_ERROR:
+        return budget_error(r);
+    case SK_PIPELINE_KEEP:
+        break;
+    }
+    struct sk_pipeline_labels labels;
+    enum sk_err err = sk_pipeline_run_labels(r->pipe, &labels);
+    r->res->stats.hit_lines++;
+    if (err == SK_OK)
+        err = sk_topk_offer(&r->top, c->entry.ts_ns, u->stream->hash, c->seq,
+                            sk_pipeline_run_line(r->pipe), &labels,
+                            entry_identity(c, u->stream->hash, r->meta, n));
+    return err == SK_ENOMEM ? budget_error(r) : err;
+}
+
+static enum sk_err block_run(struct run *r, struct unit_ref *u, struct sk_slice raw, uint64_t seq)
+{
+    struct sk_block_iter it;
+    struct sk_str needle = sk_pipeline_needle(r->pipeline);
+    size_t count = 0;
+    sk_block_iter_init(&it, raw, r->reader.has_meta);
+    enum sk_err err = needle.len > 0 ? scan_needle(r, &it, raw, needle, seq, &count)
+                                     : scan_all(r, &it, seq, &count);
+    if (err != SK_OK)
+        return budget_error(r);
+    if (it.corrupt)
+        r->res->stats.damaged++;
+    for (size_t i = 0; i < count && err == SK_OK; i++) {
+        const struct candidate *c = &r->cands[r->q->forward ? i : count - 1 - i];
+        if (sk_topk_hopeless(&r->top, c->entry.ts_ns))
+            break; /* the rest is worse still */
+        err = cand_run(r, u, c);
+    }
+    return err;
+}
+
+/* ---- units ---- */
+
+static enum sk_err interrupted(struct run *r)
+{
+    const struct sk_log_query *q = r->q;
+    if (q->stop != NULL && atomic_load_explicit(q->stop, memory_order_relaxed))
+        return sk_error_set(r->reterr, SK_ECANCELED, "the request was cancelled by the client");
+    if (q->deadline_mono_ns != 0 && sk_clock_mono_ns() > q->deadline_mono_ns)
+        return sk_error_set(r->reterr, SK_ETIMEDOUT,
+                            "request timed out, decrease the duration of the request or add more label "
+                            "matchers (prefer exact match over regex match) to reduce the amount of data "
+                            "processed");
+    return SK_OK;
+}
+
+static bool block_useless(const struct run *r, const struct sk_unit_block *b)
+{
+    /* Loki's own writer leaves empty lines at a block's start out of ts_min: only ts_max is sure */
+    return b->ts_max_ns < r->start_ns || b->ts_min_ns >= r->end_ns ||
+           sk_topk_hopeless(&r->top, r->q->forward ? b->ts_min_ns : b->ts_max_ns);
+}
+
+static enum sk_err unit_run(struct run *r, struct unit_ref *u)
+{
+    enum sk_err err = u->unit->ops->open(u->unit, &r->reader);
+    uint64_t seq = u->order << 40;
+    if (err == SK_ECORRUPT || err == SK_ENOENT) {
+        r->res->stats.damaged++;
+        sk_unit_close(&r->reader);
+        return SK_OK;
+    }
+    size_t count = err == SK_OK ? r->reader.block_count : 0;
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += r->reader.blocks[i].entry_count;
+    for (size_t i = 0; i < count && err == SK_OK; i++) {
+        size_t idx = r->q->forward ? i : count - 1 - i;
+        const struct sk_unit_block *b = &r->reader.blocks[idx];
+        uint64_t first = 0;
+        for (size_t k = 0; k < idx; k++)
+            first += r->reader.blocks[k].entry_count;
+        if (block_useless(r, b))
+            continue;
+        err = interrupted(r);
+        struct sk_slice raw;
+        enum sk_err read = err == SK_OK ? u->unit->ops->read(u->unit, &r->reader, idx, &raw) : err;
+        if (read == SK_ECORRUPT) {
+            r->res->stats.damaged++;
+            continue;
+        }
+        err = read == SK_ENOMEM ? budget_error(r) : read;
+        if (err == SK_OK) {
+            r->res->stats.lines += b->entry_count;
+            err = block_run(r, u, raw, seq + first);
+        }
+    }
+    (void)total;
+    sk_unit_close(&r->reader);
+    if (err == SK_EIO)
+        return sk_error_set(r->reterr, err, "a chunk could not be read: %s", sk_err_text(err));
+    return err == SK_ENOMEM ? budget_error(r) : err;
+}
+
+static int unit_order_cmp(const void *a, const void *b) /* within a stream: arrival */
+{
+    const struct unit_ref *x = a, *y = b;
+    if (x->unit->from_ns != y->unit->from_ns)
+        return x->unit->from_ns < y->unit->from_ns ? -1 : 1;
+    if (x->unit->through_ns != y->unit->through_ns)
+        return x->unit->through_ns < y->unit->through_ns ? -1 : 1;
+    return (x->unit->checksum > y->unit->checksum) - (x->unit->checksum < y->unit->checksum);
+}
+
+static int unit_newest_cmp(const void *a, const void *b)
+{
+    const struct unit_ref *x = a, *y = b;
+    return (x->unit->through_ns < y->unit->through_ns) - (x->unit->through_ns > y->unit->through_ns);
+}
+
+static int unit_oldest_cmp(const void *a, const void *b)
+{
+    const struct unit_ref *x = a, *y = b;
+    return (x->unit->from_ns > y->unit->from_ns) - (x->unit->from_ns < y->unit->from_ns);
+}
+
+static enum sk_err units_list(struct run *r)
+{
+    size_t n = 0;
+    r->units = sk_calloc(r->sel.unit_count, sizeof(*r->units));
+    if (r->units == NULL)
+        return budget_error(r);
+    for (size_t i = 0; i < r->sel.stream_count; i++) {
+        size_t from = n;
+        for (struct sk_unit *u = r->sel.streams[i]->units; u != NULL; u = u->next)
+            r->units[n++] = (struct unit_ref){r->sel.streams[i], u, 0};
+        qsort(r->units + from, n - from, sizeof(*r->units), unit_order_cmp);
+        for (size_t k = from; k < n; k++)
+            r->units[k].order = k - from + 1;
+    }
+    qsort(r->units, n, sizeof(*r->units), r->q->forward ? unit_oldest_cmp : unit_newest_cmp);
+    return SK_OK;
+}
+
+static bool unit_clip(const struct run *r, const struct sk_unit *u, int64_t start, int64_t end)
+{
+    return u->through_ns < start || u->from_ns >= end ||
+           sk_topk_hopeless(&r->top, r->q->forward ? u->from_ns : u->through_ns);
+}
+
+/* All units over [start, end). Entries before a chunk's own start do not exist for readers. */
+static enum sk_err span_run(struct run *r, int64_t start, int64_t end)
+{
+    for (size_t i = 0; i < r->sel.unit_count; i++) {
+        struct unit_ref *u = &r->units[i];
+        if (unit_clip(r, u->unit, start, end))
+            continue;
+        r->start_ns = start > u->unit->from_ns ? start : u->unit->from_ns;
+        r->end_ns = end;
+        enum sk_err err = unit_run(r, u);
+        if (err != SK_OK)
+            return err;
+    }
+    return SK_OK;
+}
+
+/* With an interval the hours are taken one by one, each thinned out by itself. */
+static enum sk_err splits_run(struct run *r)
+{
+    const struct sk_log_query *q = r->q;
+    int64_t step = SK_NS_PER_HOUR;
+    int64_t first = q->start_ns - ((q->start_ns % step) + step) % step;
+    int64_t count = (q->end_ns - first + step - 1) / step;
+    for (int64_t i = 0; i < count && !sk_topk_complete(&r->top); i++) {
+        int64_t at = first + (q->forward ? i : count - 1 - i) * step;
+        int64_t start = at > q->start_ns ? at : q->start_ns;
+        int64_t end = at + step < q->end_ns ? at + step : q->end_ns;
+        enum sk_err err = span_run(r, start, end);
+        if (err != SK_OK)
+            return err;
+        err = sk_topk_thin(&r->top, q->interval_ns);
+        if (err != SK_OK)
+            return budget_error(r);
+    }
+    return SK_OK;
+}
+
+static enum sk_err select_all(struct run *r, struct sk_matcher *m, size_t n)
+{
+    const struct sk_log_query *q = r->q;
+    enum sk_err err = SK_OK;
+    sk_selection_init(&r->sel, q->tenant, m, n, q->start_ns, q->end_ns, q->budget);
+    for (size_t i = 0; i < q->source_count && err == SK_OK; i++)
+        err = q->sources[i].select(q->sources[i].ctx, &r->sel);
+    r->res->stats.damaged += r->sel.damaged;
+    r->res->stats.streams = r->sel.stream_count;
+    r->res->stats.units = r->sel.unit_count;
+    if (err == SK_ENOMEM)
+        return budget_error(r);
+    if (err != SK_OK)
+        return sk_error_set(r->reterr, err, "the index could not be read: %s", sk_err_text(err));
+    return SK_OK;
+}
+
+static enum sk_err run_selected(struct run *r)
+{
+    const struct sk_log_query *q = r->q;
+    enum sk_err err = sk_pipeline_run_create(r->pipeline, READER_ARENA_BYTES_MAX, q->budget, &r->pipe);
+    if (err == SK_OK)
+        err = sk_unit_reader_init(&r->reader, READER_ARENA_BYTES_MAX, q->budget);
+    if (err != SK_OK)
+        return budget_error(r);
+    sk_topk_init(&r->top, r->res, q->interval_ns > 0 ? 0 : q->limit, q->limit, q->forward);
+    err = units_list(r);
+    if (err == SK_OK)
+        err = q->interval_ns > 0 ? splits_run(r) : span_run(r, q->start_ns, q->end_ns);
+    r->res->stats.packed_bytes = r->reader.packed_bytes;
+    r->res->stats.raw_bytes = r->reader.raw_bytes;
+    r->res->stats.chunks = r->reader.chunks_opened;
+    sk_unit_reader_deinit(&r->reader);
+    if (err == SK_OK)
+        err = sk_topk_finish(&r->top) == SK_OK ? SK_OK : budget_error(r);
+    sk_topk_deinit(&r->top);
+    return err;
+}
+
+enum sk_err sk_log_query_run(const struct sk_log_query *q, struct sk_log_result *ret,
+                             struct sk_error *reterr)
+{
+    struct run *r = sk_calloc(1, sizeof(*r));
+    struct sk_matcher *m = NULL;
+    size_t n = 0;
+    int64_t wall = sk_clock_mono_ns(), cpu = sk_clock_cpu_ns();
+    sk_assert(q->limit > 0);
+    *ret = (struct sk_log_result){.budget = q->budget};
+    sk_arena_init(&ret->arena, RESULT_ARENA_BYTES_MAX, q->budget);
+    if (r == NULL)
+        return sk_error_set(reterr, SK_ENOMEM, "not enough memory for this query");
+    r->q = q;
+    r->res = ret;
+    r->reterr = reterr;
+    sk_arena_init(&r->arena, 64u << 20, q->budget);
+    enum sk_err err = sk_pipeline_create(&r->arena, q->log, &r->pipeline, reterr);
+    if (err == SK_OK)
+        err = sk_query_matchers(q->log->matchers, &m, &n, reterr);
+    if (err == SK_OK)
+        err = select_all(r, m, n);
+    if (err == SK_OK)
+        err = run_selected(r);
+    ret->stats.wall_ns = sk_clock_mono_ns() - wall;
+    ret->stats.cpu_ns = sk_clock_cpu_ns() - cpu;
+    sk_selection_deinit(&r->sel);
+    sk_query_matchers_free(m, n);
+    sk_pipeline_run_destroy(r->pipe);
+    sk_arena_deinit(&r->arena);
+    sk_free(r->units);
+    sk_free(r->cands);
+    sk_free(r);
+    if (err != SK_OK)
+        sk_log_result_deinit(ret);
+    return err;
+}
+
+void sk_log_result_deinit(struct sk_log_result *result)
+{
+    if (result == NULL)
+        return;
+    for (size_t i = 0; i < result->count; i++)
+        sk_free((void *)(uintptr_t)result->entries[i].line.ptr);
+    sk_free(result->entries);
+    if (result->charged_bytes > 0)
+        sk_budget_release(result->budget, result->charged_bytes);
+    sk_arena_deinit(&result->arena);
+    *result = (struct sk_log_result){0};
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* topk.c -- see topk.h. `forward` decides all comparisons; worse() is the heap's order. */
+#include "querier/topk.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/budget.h"
+#include "base/hash.h"
+
+void sk_topk_init(struct sk_topk *t, struct sk_log_result *res, uint64_t cap, uint64_t limit,
+                  bool forward)
+{
+    *t = (struct sk_topk){.res = res, .cap = cap, .limit = limit, .forward = forward};
+    sk_strbuf_init(&t->scratch, 64u << 20);
+}
+
+static void entry_free(struct sk_topk *t, struct sk_result_entry *e)
+{
+    uint64_t bytes = e->line.len + 1;
+    sk_free((void *)(uintptr_t)e->line.ptr);
+    sk_budget_release(t->res->budget, bytes);
+    t->res->charged_bytes -= bytes;
+}
+
+void sk_topk_deinit(struct sk_topk *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        entry_free(t, &t->items[i]);
+    for (size_t i = 0; i < t->done_count; i++)
+        entry_free(t, &t->done[i]);
+    sk_free(t->items);
+    sk_free(t->done);
+    sk_hmap_deinit(&t->sets);
+    sk_hmap_deinit(&t->seen);
+    sk_strbuf_deinit(&t->scratch);
+    *t = (struct sk_topk){0};
+}
+
+/* <0: x comes before y in the result. */
+static int order(bool forward, const struct sk_result_entry *x, const struct sk_result_entry *y)
+{
+    if (x->ts_ns != y->ts_ns)
+        return (x->ts_ns < y->ts_ns) == forward ? -1 : 1;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    int c = x->labels == y->labels ? 0 : sk_str_cmp(x->labels->printed, y->labels->printed);
+    if (c != 0)
+        return c;
+    if (x->seq == y->seq)
+        return 0;
+    return (x->seq < y->seq) == forward ? -1 : 1;
+}
+
+static int cmp_forward(const void *a, const void *b)
+{
+    return order(true, a, b);
+}
+
+static int cmp_backward(const void *a, const void *b)
+{
+    return order(false, a, b);
+}
+
+bool sk_topk_hopeless(const struct sk_topk *t, int64_t ts_ns)
+{
+    if (t->cap == 0 || t->count < t->cap)
+        return false;
+    return t->forward ? ts_ns > t->items[0].ts_ns : ts_ns < t->items[0].ts_ns;
+}
+
+bool sk_topk_complete(const struct sk_topk *t)
+{
+    return t->done_count >= t->limit;
+}
+
+/* ---- heap: items[0] is the worst ---- */
+
+static void sift_up(struct sk_topk *t, size_t i)
+{
+    while (i > 0) {
+        size_t parent = (i - 1) / 2;
+        if (order(t->forward, &t->items[parent], &t->items[i]) >= 0)
+            return;
+        struct sk_result_entry swap = t->items[parent];
+        t->items[parent] = t->items[i];
+        t->items[i] = swap;
+        i = parent;
+    }
+}
+
+static void sift_down(struct sk_topk *t, size_t i)
+{
+    for (;;) {
+        size_t worst = i;
+        for (size_t k = 2 * i + 1; k <= 2 * i + 2 && k < t->count; k++) {
+            if (order(t->forward, &t->items[worst], &t->items[k]) < 0)
+                worst = k;
+        }
+        if (worst == i)
+            return;
+        struct sk_result_entry swap = t->items[worst];
+        t->items[worst] = t->items[i];
+        t->items[i] = swap;
+        i = worst;
+    }
+}
+
+/* ---- interned label sets ---- */
+
+static uint64_t set_hash(uint64_t h, struct sk_labelset set, uint64_t salt)
+{
+    h = (h + salt) * 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < set.count; i++) {
+        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(set.items[i].name.ptr, set.items[i].name.len);
+        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(set.items[i].value.ptr, set.items[i].value.len);
+    }
+    return h;
+}
+
+/* Union of three sorted sets whose names differ. */
+static enum sk_err set_union(struct sk_arena *arena, const struct sk_result_labels *l,
+                             struct sk_labelset *ret)
+{
+    size_t n = l->stream.count + l->meta.count + l->parsed.count;
+    struct sk_label *items = sk_arena_calloc(arena, n, sizeof(*items));
+    if (items == NULL)
+        return SK_ENOMEM;
+    const struct sk_labelset *parts[3] = {&l->stream, &l->meta, &l->parsed};
+    size_t at[3] = {0, 0, 0};
+    for (size_t i = 0; i < n; i++) {
+        int best = -1;
+        for (int p = 0; p < 3; p++) {
+            if (at[p] < parts[p]->count &&
+                (best < 0 || sk_str_cmp(parts[p]->items[at[p]].name,
+                                        parts[best]->items[at[best]].name) < 0))
+                best = p;
+        }
+        items[i] = parts[best]->items[at[best]++];
+    }
+    *ret = (struct sk_labelset){items, n};
+    return SK_OK;
+}
+
+static struct sk_str set_print(struct sk_topk *t, struct sk_labelset set)
+{
+    sk_strbuf_reset(&t->scratch);
+    sk_labels_format(&t->scratch, set);
+    if (t->scratch.failed)
+        return (struct sk_str){NULL, 0};
+    return sk_arena_str(&t->res->arena, sk_strbuf_view(&t->scratch));
+}
+
+static enum sk_err set_intern(struct sk_topk *t, const struct sk_pipeline_labels *l,
+                              const struct sk_result_labels **ret)
+{
+    uint64_t h = set_hash(set_hash(set_hash(0, l->stream, 1), l->meta, 2), l->parsed, 3);
+    for (size_t at = sk_hmap_first(&t->sets, h); at != SK_HMAP_END;
+         at = sk_hmap_next(&t->sets, h, at)) {
+        const struct sk_result_labels *s = t->sets.slots[at].value;
+        if (sk_labels_eq(s->stream, l->stream) && sk_labels_eq(s->meta, l->meta) &&
+            sk_labels_eq(s->parsed, l->parsed)) {
+            *ret = s;
+            return SK_OK;
+        }
+    }
+    struct sk_arena *arena = &t->res->arena;
+    struct sk_result_labels *s = sk_arena_calloc(arena, 1, sizeof(*s));
+    if (s == NULL || sk_labels_copy(arena, l->stream, &s->stream) != SK_OK ||
+        sk_labels_copy(arena, l->meta, &s->meta) != SK_OK ||
+        sk_labels_copy(arena, l->parsed, &s->parsed) != SK_OK || set_union(arena, s, &s->all) != SK_OK)
+        return SK_ENOMEM;
+    s->printed = set_print(t, s->all);
+    s->printed_stream = set_print(t, s->stream);
+    if (s->printed.ptr == NULL || s->printed_stream.ptr == NULL || !sk_hmap_add(&t->sets, h, s))
+        return SK_ENOMEM;
+    *ret = s;
+    return SK_OK;
+}
+
+/* ---- offering ---- */
+
+static bool is_repeat(struct sk_topk *t, uint64_t identity, enum sk_err *err)
+{
+    *err = SK_OK;
+    if (sk_hmap_first(&t->seen, identity) != SK_HMAP_END)
+        return true;
+    if (!sk_hmap_add(&t->seen, identity, t))
+        *err = SK_ENOMEM;
+    return false;
+}
+
+enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash, uint64_t seq,
+                          struct sk_str line, const struct sk_pipeline_labels *labels,
+                          uint64_t identity)
+{
+    struct sk_result_entry e = {.ts_ns = ts_ns, .hash = hash, .seq = seq};
+    enum sk_err err;
+    if (sk_topk_hopeless(t, ts_ns) || is_repeat(t, identity, &err))
+        return SK_OK;
+    if (err == SK_OK)
+        err = set_intern(t, labels, &e.labels);
+    if (err != SK_OK)
+        return err;
+    bool full = t->cap > 0 && t->count >= t->cap;
+    if (full && order(t->forward, &e, &t->items[0]) >= 0)
+        return SK_OK;
+    if (!full && !SK_GROW(t->items, t->items_cap, t->count + 1))
+        return SK_ENOMEM;
+    if (!sk_budget_charge(t->res->budget, line.len + 1))
+        return SK_ENOMEM;
+    char *copy = sk_memdup0(line.ptr, line.len);
+    if (copy == NULL) {
+        sk_budget_release(t->res->budget, line.len + 1);
+        return SK_ENOMEM;
+    }
+    t->res->charged_bytes += line.len + 1;
+    e.line = (struct sk_str){copy, line.len};
+    if (full) {
+        entry_free(t, &t->items[0]);
+        t->items[0] = e;
+        sift_down(t, 0);
+    } else {
+        t->items[t->count++] = e;
+        if (t->cap > 0)
+            sift_up(t, t->count - 1);
+    }
+    return SK_OK;
+}
+
+static void sort_items(struct sk_topk *t)
+{
+    if (t->count > 1)
+        qsort(t->items, t->count, sizeof(*t->items), t->forward ? cmp_forward : cmp_backward);
+}
+
+enum sk_err sk_topk_thin(struct sk_topk *t, int64_t interval_ns)
+{
+    int64_t last = 0;
+    bool any = false;
+    enum sk_err err = SK_OK;
+    sort_items(t);
+    for (size_t i = 0; i < t->count; i++) {
+        struct sk_result_entry *e = &t->items[i];
+        int64_t gap = t->forward ? e->ts_ns - last : last - e->ts_ns;
+        bool keep = err == SK_OK && (!any || gap >= interval_ns) && t->done_count < t->limit;
+        if (keep && !SK_GROW(t->done, t->done_cap, t->done_count + 1)) {
+            err = SK_ENOMEM;
+            keep = false;
+        }
+        if (!keep) {
+            entry_free(t, e);
+            continue;
+        }
+        t->done[t->done_count++] = *e;
+        last = e->ts_ns;
+        any = true;
+    }
+    t->count = 0;
+    return err;
+}
+
+enum sk_err sk_topk_finish(struct sk_topk *t)
+{
+    if (t->cap == 0) { /* interval: already in order */
+        t->res->entries = t->done;
+        t->res->count = t->done_count;
+        t->done = NULL;
+        t->done_count = 0;
+        return SK_OK;
+    }
+    sort_items(t);
+    t->res->entries = t->items;
+    t->res->count = t->count;
+    t->items = NULL;
+    t->count = 0;
+    return SK_OK;
+}

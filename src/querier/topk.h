@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* topk.h -- the best entries of a log query so far: a bounded heap with the worst at its root,
+ * interned label sets, and the removal of repeats. Private to the querier. */
+#ifndef SK_QUERIER_TOPK_H
+#define SK_QUERIER_TOPK_H
+
+#include "logql/pipeline.h"
+#include "querier/log_query.h"
+
+struct sk_topk {
+    struct sk_log_result *res;
+    uint64_t cap;   /* of the heap; 0: unbounded (interval queries) */
+    uint64_t limit; /* of the result */
+    bool forward;
+    struct sk_result_entry *items;
+    size_t count, items_cap;
+    struct sk_hmap sets;   /* interned label sets */
+    struct sk_hmap seen;   /* identities of offered entries, value = itself */
+    /* interval queries: entries that survived the thinning of earlier splits */
+    struct sk_result_entry *done;
+    size_t done_count, done_cap;
+    struct sk_strbuf scratch;
+};
+
+void sk_topk_init(struct sk_topk *t, struct sk_log_result *res, uint64_t cap, uint64_t limit,
+                  bool forward);
+void sk_topk_deinit(struct sk_topk *t);
+
+/* No entry of this time can get in any more. */
+bool sk_topk_hopeless(const struct sk_topk *t, int64_t ts_ns);
+/* Interval queries: the limit is reached. */
+bool sk_topk_complete(const struct sk_topk *t);
+
+/* Takes a copy of line and labels when the entry is among the best and no repeat. SK_ENOMEM. */
+SK_MUST_CHECK enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash,
+                                        uint64_t seq, struct sk_str line,
+                                        const struct sk_pipeline_labels *labels, uint64_t identity);
+
+/* Keeps of the present entries the first, and each that is at least `interval_ns` from the one kept
+ * before; moves them to the result of the query. */
+SK_MUST_CHECK enum sk_err sk_topk_thin(struct sk_topk *t, int64_t interval_ns);
+
+/* Moves the entries, sorted, into the result. */
+SK_MUST_CHECK enum sk_err sk_topk_finish(struct sk_topk *t);
+
+#endif
