@@ -266,13 +266,15 @@ enum sk_err sk_index_select(const struct sk_index *index,
         err = select_all(&s, predicates, count, span);
     if (err != SK_OK)
         goto out;
-    uint32_t *items = sk_arena_calloc(arena, s.count, sizeof(*items));
-    if (items == NULL) {
-        err = SK_ENOMEM;
-        goto out;
-    }
-    if (s.count > 0)
+    uint32_t *items = NULL;
+    if (s.count > 0) {
+        items = sk_arena_calloc(arena, s.count, sizeof(*items));
+        if (items == NULL) {
+            err = SK_ENOMEM;
+            goto out;
+        }
         memcpy(items, s.refs, s.count * sizeof(*items));
+    }
     *ret_refs = (struct sk_index_refs){items, s.count};
 out:
     sk_free(s.refs);
