@@ -267,7 +267,7 @@ static void unknown_formats_and_codecs_are_refused(void **state)
 static void checkpoint_data_has_plain_symbols(void **state)
 {
     (void)state;
-    /* docs/FORMATS/wal.md: an open chunk, encoding snappy, two symbols, no block yet */
+    /* as Loki 3.7.6 wrote it: an open chunk, encoding snappy, two symbols, no block yet */
     static const uint8_t data[] = {
         0x01, 0x2e, 0xe5, 0x6a, 0x04, 0x04, 0x02, 0x07, 't',  'r',  'a',  'c',  'e',  'I', 'D',
         0x02, 'b',  'b',  0x88, 0xf5, 0x2d, 0xc8, 0x00, 0x52, 0x7d, 0x53, 0x51, 0,    0,   0,
