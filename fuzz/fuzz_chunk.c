@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_chunk.c -- any bytes as a chunk body, as a checkpoint's data, as a head and as block entries.
- * The first byte chooses; with its high bit set the checksums of the body's sections are put right,
- * so that the fuzzer gets behind them. */
+/* fuzz_chunk.c -- any bytes as a chunk body, as a checkpoint's data, as a head and as block
+ * entries. The first byte chooses; with its high bit set the checksums of the body's sections
+ * are put right, so that the fuzzer gets behind them. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

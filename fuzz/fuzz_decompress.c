@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_decompress.c -- any bytes as a stream of any codec. The first byte names the codec (a value that
- * is none means a raw snappy block), the second how much may be made and whether it is packed again. */
+/* fuzz_decompress.c -- any bytes as a stream of any codec. The first byte names the codec (a
+ * value that is none means a raw snappy block), the second how much may be made and whether it
+ * is packed again. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_envelope.c -- any bytes as a chunk file, or (first byte odd) as the JSON inside one. What decodes is
- * encoded and decoded again. Paths are tried too. */
+/* fuzz_envelope.c -- any bytes as a chunk file, or (first byte odd) as the JSON inside one. What
+ * decodes is encoded and decoded again. Paths are tried too. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_tsdb.c -- any bytes as an index file: every lookup, and what reads well is built again. The first
- * byte says whether checksums are put right first. */
+/* fuzz_tsdb.c -- any bytes as an index file: every lookup, and what reads well is built again.
+ * The first byte says whether checksums are put right first. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

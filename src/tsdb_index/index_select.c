@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index_select.c -- postings are intersected smallest first. Predicates over many values gather them
- * in a bitmap over references (a reference is an offset / 16, so the map is small), which then
- * filters the candidates. When few candidates are left, their labels are read instead: a name like
- * `pod` may have more values than the selection has series. */
+/* index_select.c -- postings are intersected smallest first. Predicates over many values gather
+ * them in a bitmap over references (a reference is an offset / 16, so the map is small), which
+ * then filters the candidates. When few candidates are left, their labels are read instead: a
+ * name like `pod` may have more values than the selection has series. */
 #include "tsdb_index/index_select.h"
 
 #include "base/alloc.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index_series.c -- reads series entries, and checks a whole file. Page markers are skipped: a day's
- * chunks of one stream are few, and the delta chain runs on across pages. */
+/* index_series.c -- reads series entries, and checks a whole file. Page markers are skipped: a
+ * day's chunks of one stream are few, and the delta chain runs on across pages. */
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -118,7 +118,8 @@ static enum sk_err chunks_read(const struct sk_index *x, struct sk_slice left, i
             return SK_ENOMEM;
         series->chunks[series->chunk_count++] = chunk;
     }
-    /* The version byte has no checksum: read as another version, the rest does not come out even. */
+    /* The version byte has no checksum: read as another version, the rest does not come out
+     * even. */
     return p == end ? SK_OK : SK_ECORRUPT;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protects the reading of Loki's chunks: every golden file reads to what an independent decoder made
- * of it, and no flipped bit or cut ever gives other data. */
+/* Protects the reading of Loki's chunks: every golden file reads to what an independent decoder
+ * made of it, and no flipped bit or cut ever gives other data. */
 #include "lib/testlib.h"
 
 #include <dirent.h>
@@ -179,7 +179,8 @@ static void flip_all(const char *name)
         if (flipped)
             body[(bit - 1) / 8] ^= (uint8_t)(1 << ((bit - 1) % 8));
     }
-    /* only the version byte, the codec byte of an lz4 chunk (any lz4 reads any other) and the like */
+    /* only the version byte, the codec byte of an lz4 chunk (any lz4 reads any other) and the
+     * like */
     assert_true(good <= 4);
     for (size_t cut = 0; cut < env.body.len; cut++) {
         struct sk_arena inner;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protects the reading of Loki's index files: they read as an independent decoder reads them, and no
- * flipped bit gives other data. */
+/* Protects the reading of Loki's index files: they read as an independent decoder reads them,
+ * and no flipped bit gives other data. */
 #include "lib/testlib.h"
 
 #include <string.h>
