@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_int.h -- shared inside src/http: connections and the server behind server.h.
+ *
+ * States of a connection and the function behind each arrow:
+ *
+ *   IDLE --conn_execute--> HEADERS --on_headers_complete--> BODY --on_message_complete--> BUSY
+ *   BUSY --sk_http_respond / stream_*--> WRITING --write_done--> IDLE | LINGER | closed
+ *   HEADERS, BODY --conn_fail--> WRITING (then LINGER)
+ *   LINGER: our side is shut, input is discarded until EOF or the sweep's deadline
+ *   any --conn_close--> CLOSING --conn_closed--> freed, once no request is with the handler */
+#ifndef SK_HTTP_HTTP_INT_H
+#define SK_HTTP_HTTP_INT_H
+
+#include <llhttp.h>
+
+#include "http/server.h"
+
+enum conn_state { CONN_IDLE, CONN_HEADERS, CONN_BODY, CONN_BUSY, CONN_WRITING, CONN_LINGER, CONN_CLOSING };
+
+struct sk_http_conn {
+    uv_tcp_t tcp; /* first: handles are cast to connections */
+    struct sk_http_server *server;
+    struct sk_http_conn *prev, *next;
+    llhttp_t parser;
+    enum conn_state state;
+    struct sk_http_req *req; /* being received, handled or answered */
+    struct sk_strbuf head;   /* request line and header bytes of the request being received */
+    size_t header_count;
+    size_t url_len, field_off, value_off;
+    bool in_value;
+    int fail_status; /* set by parser callbacks that refuse */
+    const char *fail_text;
+    struct sk_strbuf pending; /* bytes behind the request being handled */
+    bool reading, eof, closed, close_after;
+    unsigned requests;
+    int64_t since_ns; /* when the present state or window began */
+    uint64_t window_bytes;
+    uint64_t sent_bytes;
+    int status;
+    uv_write_t write_req;
+    struct sk_strbuf out_head, out_body;
+    uv_shutdown_t shutdown_req;
+    char peer[64];
+    bool loopback;
+};
+
+struct sk_http_server {
+    uv_tcp_t listener;
+    uv_timer_t sweep;
+    uv_loop_t *loop;
+    struct sk_http_options opt;
+    llhttp_settings_t settings;
+    struct sk_http_conn *conns;
+    size_t conn_count;
+    uint16_t port;
+    bool stopping, listener_closed;
+    unsigned handles_open;
+    void (*stop_done)(void *ctx);
+    void *stop_ctx;
+    char read_buf[64 * 1024];
+};
+
+void sk_http_conn_accept(struct sk_http_server *server);
+void sk_http_conn_close(struct sk_http_conn *conn);
+void sk_http_conn_sweep(struct sk_http_conn *conn, int64_t now_ns);
+void sk_http_conn_settings(llhttp_settings_t *settings);
+/* Called by conn.c when a connection's memory is gone. */
+void sk_http_server_conn_gone(struct sk_http_server *server);
+
+/* conn.c: the answer is out; the handle is gone and nobody holds the request. */
+void sk_http_conn_answered(struct sk_http_conn *conn);
+void sk_http_conn_release(struct sk_http_conn *conn);
+
+/* answer.c: an answer by the server itself (text NULL: the 413 text), after which it closes. */
+void sk_http_conn_fail(struct sk_http_conn *conn, int status, const char *text);
+void sk_http_req_free(struct sk_http_req *req);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* apply.c -- appends what has been logged to the heads, in the order of the log, and then answers.
+ * One applier runs at a time; the log thread only queues. Blocks that become full are compressed
+ * here, between the visits under the shards' locks. */
+#include "ingester/ingester_int.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingester/append.h"
+#include "ingester/wallog.h"
+#include "wal/record.h"
+
+static void op_fail(struct sk_ingester *ing, struct sk_pushop *op)
+{
+    for (size_t i = 0; i < op->stream_count; i++) {
+        struct stream *s = op->streams[i];
+        struct shard *sh = shard_of(ing, s->hash);
+        pthread_mutex_lock(&sh->lock);
+        s->has_last = false; /* what comes again must not count as a repeat */
+        s->pins--;
+        pthread_mutex_unlock(&sh->lock);
+    }
+    op->status = 503;
+    sk_strbuf_reset(&op->text);
+    sk_strbuf_puts(&op->text, op->log_err == SK_EFULL
+                                  ? "too many pushes wait for the write-ahead log, try again\n"
+                                  : "the write-ahead log could not be written, try again\n");
+}
+
+static void op_apply(struct sk_ingester *ing, struct sk_pushop *op)
+{
+    struct sk_wal_record rec;
+    enum sk_err err = sk_wal_record_init(
+        &rec, (struct sk_slice){(const uint8_t *)op->record.ptr, op->record.len});
+    sk_assert(err == SK_OK); /* we encoded it */
+    struct sk_wal_stream ws;
+    for (size_t i = 0; sk_wal_stream_next(&rec, &ws); i++) {
+        sk_assert(i < op->stream_count);
+        struct stream *s = op->streams[i];
+        sk_assert(s->ref == ws.ref);
+        err = append_stream(ing, s, &rec, &ws, op->seg, ing->apply_codec, &ing->apply_scratch);
+        if (err != SK_OK) /* logged, so nothing is lost: the next start replays it */
+            sk_log(SK_LOG_ERROR, "logged entries could not be kept in memory; they return with a restart",
+                   "tenant", s->tenant->name, "err", sk_err_text(err));
+        struct shard *sh = shard_of(ing, s->hash);
+        pthread_mutex_lock(&sh->lock);
+        s->pins--;
+        pthread_mutex_unlock(&sh->lock);
+    }
+}
+
+static void apply_run(struct sk_job *job)
+{
+    struct sk_ingester *ing = SK_CONTAINER_OF(job, struct sk_ingester, apply_job);
+    for (;;) {
+        pthread_mutex_lock(&ing->apply_lock);
+        struct sk_pushop *op = ing->apply_head;
+        if (op == NULL) {
+            ing->applying = false;
+            pthread_mutex_unlock(&ing->apply_lock);
+            return;
+        }
+        pthread_mutex_unlock(&ing->apply_lock);
+        if (op->log_err == SK_OK)
+            op_apply(ing, op);
+        else
+            op_fail(ing, op);
+        pthread_mutex_lock(&ing->apply_lock); /* only now: its segment must not be trimmed before */
+        ing->apply_head = op->next;
+        if (ing->apply_head == NULL)
+            ing->apply_tail = &ing->apply_head;
+        pthread_mutex_unlock(&ing->apply_lock);
+        op->next = NULL;
+        op->done(op);
+    }
+}
+
+void apply_group(struct sk_ingester *ing, struct sk_pushop *first)
+{
+    if (first == NULL)
+        return;
+    struct sk_pushop *last = first;
+    while (last->next != NULL)
+        last = last->next;
+    pthread_mutex_lock(&ing->apply_lock);
+    *ing->apply_tail = first;
+    ing->apply_tail = &last->next;
+    bool start = !ing->applying;
+    ing->applying = true;
+    pthread_mutex_unlock(&ing->apply_lock);
+    if (start) {
+        ing->apply_job.run = apply_run;
+        sk_workpool_submit_forced(ing->opt.pool, SK_WORK_INGEST, &ing->apply_job);
+    }
+}
