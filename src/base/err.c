@@ -52,6 +52,7 @@ enum sk_err sk_err_from_errno(int errno_value)
     }
 }
 
+SK_PRINTF(4, 0)
 static void error_fill(struct sk_error *reterr, enum sk_err code, int64_t pos, const char *fmt,
                        va_list ap)
 {

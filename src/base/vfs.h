@@ -2,9 +2,10 @@
 /* vfs.h -- the files of the operating system behind a table of functions, so that tests can make
  * any call fail.
  *
- * Code above base calls files through a `const struct sk_vfs *` that it was given; sk_vfs_posix() is
- * the real one. Paths are NUL-terminated. Errors are those of sk_err_from_errno(); a folder that is
- * not empty is SK_EEXIST. A failed fsync or close is a lost write: give the file up, do not repeat.
+ * Code above base calls files through a `const struct sk_vfs *` that it was given; sk_vfs_posix()
+ * is the real one. Paths are NUL-terminated. Errors are those of sk_err_from_errno(); a folder
+ * that is not empty is SK_EEXIST. A failed fsync or close is a lost write: give the file up, do
+ * not repeat.
  *
  * Threads: any, as far as the implementation behind the table (posix: any). */
 #ifndef SK_BASE_VFS_H
@@ -71,7 +72,8 @@ const struct sk_vfs *sk_vfs_posix(void);
 SK_MUST_CHECK enum sk_err sk_vfs_write_all(const struct sk_vfs *vfs, int fd, struct sk_slice data,
                                            uint64_t off);
 
-/* Appends the whole file to `out`. SK_ELIMIT: longer than `max_bytes`, nothing was read; SK_ENOMEM. */
+/* Appends the whole file to `out`. SK_ELIMIT: longer than `max_bytes`, nothing was read;
+ * SK_ENOMEM. */
 SK_MUST_CHECK enum sk_err sk_vfs_read_file(const struct sk_vfs *vfs, const char *path,
                                            size_t max_bytes, struct sk_strbuf *out);
 

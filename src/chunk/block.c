@@ -9,13 +9,13 @@
 enum sk_err sk_block_meta_decode(struct sk_slice meta, struct sk_symbol_pair *pairs, size_t cap,
                                  size_t *ret_count)
 {
-    const uint8_t *p = meta.ptr;
-    const uint8_t *end = meta.ptr + meta.len;
     uint64_t count;
     if (meta.len == 0) {
         *ret_count = 0;
         return SK_OK;
     }
+    const uint8_t *p = meta.ptr;
+    const uint8_t *end = meta.ptr + meta.len;
     if (!sk_uvar_decode(&p, end, &count) || count > (uint64_t)(end - p) / 2)
         return SK_ECORRUPT;
     if (count > cap)

@@ -27,7 +27,7 @@
 #include "base/varint.h"
 
 #define SK_BLOCK_LINE_BYTES_MAX (1u << 30) /* Loki's reader refuses lines of 1 GiB */
-#define SK_BLOCK_PAIRS_MAX      65536u /* metadata pairs of one entry; far above Loki's limit of 128 */
+#define SK_BLOCK_PAIRS_MAX      65536u     /* of one entry; Loki's limit is 128 */
 
 struct sk_block_entry {
     int64_t ts_ns;
@@ -49,7 +49,8 @@ struct sk_symbol_pair {
 static inline void sk_block_iter_init(struct sk_block_iter *it, struct sk_slice block,
                                       bool has_meta)
 {
-    *it = (struct sk_block_iter){block.ptr, block.ptr + block.len, has_meta, false};
+    const uint8_t *end = block.len == 0 ? block.ptr : block.ptr + block.len; /* ptr may be NULL */
+    *it = (struct sk_block_iter){block.ptr, end, has_meta, false};
 }
 
 /* A varint of today's time in ns has 9 bytes; eight of them are joined at once. */
@@ -98,7 +99,8 @@ bad:
     return false;
 }
 
-/* Number of pairs that `meta` declares, bounded by what its bytes can hold; 0 when it is damaged. */
+/* Number of pairs that `meta` declares, bounded by what its bytes can hold; 0 when it is
+ * damaged. */
 static inline size_t sk_block_meta_count(struct sk_slice meta)
 {
     const uint8_t *p = meta.ptr;
@@ -138,8 +140,8 @@ static inline size_t sk_block_entry_size_max(size_t line_len, size_t pair_count)
 size_t sk_block_entry_encode(uint8_t *out, int64_t ts_ns, struct sk_str line,
                              const struct sk_symbol_pair *pairs, size_t pair_count, bool has_meta);
 
-/* Appends an entry as an iterator gave it (its symbols stay as they are). An empty `meta` in a block
- * with metadata becomes "no pairs". Failure sticks in `out`. */
+/* Appends an entry as an iterator gave it (its symbols stay as they are). An empty `meta` in a
+ * block with metadata becomes "no pairs". Failure sticks in `out`. */
 void sk_block_entry_copy(struct sk_strbuf *out, const struct sk_block_entry *entry, bool has_meta);
 
 /* Appends the entries of `block` to `out` in time order, equal times in their present order.

@@ -361,12 +361,14 @@ static enum sk_err name_get(struct sk_chunk *chunk, uint64_t id, struct sk_str *
 enum sk_err sk_chunk_meta_decode(struct sk_chunk *chunk, struct sk_slice meta,
                                  struct sk_label *labels, size_t cap, size_t *ret_count)
 {
+    uint64_t count;
+    if (meta.len == 0) {
+        *ret_count = 0;
+        return SK_OK;
+    }
     const uint8_t *p = meta.ptr;
     const uint8_t *end = meta.ptr + meta.len;
-    uint64_t count = 0;
-    if (meta.len > 0 && !sk_uvar_decode(&p, end, &count))
-        return SK_ECORRUPT;
-    if (count > (uint64_t)(end - p) / 2)
+    if (!sk_uvar_decode(&p, end, &count) || count > (uint64_t)(end - p) / 2)
         return SK_ECORRUPT;
     if (count > cap)
         return SK_ELIMIT;

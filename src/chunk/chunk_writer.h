@@ -78,8 +78,8 @@ SK_MUST_CHECK enum sk_err sk_chunk_writer_finish(struct sk_chunk_writer *writer,
 /* Gives up: frees the table and cuts `out` back. */
 void sk_chunk_writer_cancel(struct sk_chunk_writer *writer);
 
-/* Scans `raw` (entries in time order) and appends its compressed form to `out`; *ret_block describes
- * it, `packed` pointing into `out`. SK_EINVAL: not in time order or empty. */
+/* Scans `raw` (entries in time order) and appends its compressed form to `out`; *ret_block
+ * describes it, `packed` pointing into `out`. SK_EINVAL: not in time order or empty. */
 SK_MUST_CHECK enum sk_err sk_chunk_block_pack(struct sk_codec_ctx *ctx, enum sk_codec codec,
                                               struct sk_slice raw, bool has_meta,
                                               struct sk_strbuf *out,

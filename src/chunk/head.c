@@ -41,14 +41,14 @@ enum sk_err sk_head_decode(struct sk_slice head, bool has_meta, struct sk_strbuf
                            uint32_t *ret_entry_count)
 {
     sk_assert(out != NULL);
-    const uint8_t *p = head.ptr;
-    const uint8_t *end = head.ptr + head.len;
-    uint64_t count = 0;
+    uint64_t count;
     size_t start = out->len;
     if (head.len == 0) {
         *ret_entry_count = 0;
         return SK_OK;
     }
+    const uint8_t *p = head.ptr;
+    const uint8_t *end = head.ptr + head.len;
     uint8_t format = *p++;
     if (format < HEAD_ORDERED || format > HEAD_UNORDERED_META)
         return SK_EUNSUPPORTED;

@@ -46,8 +46,8 @@ struct sk_symbols {
     uint64_t text_bytes;      /* sum of the lengths */
 };
 
-/* Nothing is allocated before the first text. `cap_bytes` bounds entries and texts; `budget` (may be
- * NULL) is charged for them. */
+/* Nothing is allocated before the first text. `cap_bytes` bounds entries and texts; `budget`
+ * (may be NULL) is charged for them. */
 void sk_symbols_init(struct sk_symbols *symbols, size_t cap_bytes, struct sk_budget *budget);
 void sk_symbols_deinit(struct sk_symbols *symbols); /* zeroed: fine; may run twice */
 

@@ -31,8 +31,8 @@ enum sk_chunk_layout {
     SK_CHUNK_LAYOUT_V11, /* and older */
 };
 
-/* At most 150 bytes of letters, digits and !-_.*'() -- not ".", "..", nor "index", whose folder holds
- * the indexes. */
+/* At most 150 bytes of letters, digits and !-_.*'() -- not ".", "..", nor "index", whose folder
+ * holds the indexes. */
 bool sk_tenant_valid(struct sk_str tenant);
 
 void sk_chunk_key_format(struct sk_strbuf *out, const struct sk_chunk_key *key);

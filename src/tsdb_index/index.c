@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index.c -- opening, and the lookups in symbols and postings table. Both tables are scanned once at
- * opening, which also proves them well formed; later lookups jump to a sample and walk from there. */
+/* index.c -- opening, and the lookups in symbols and postings table. Both tables are scanned
+ * once at opening, which also proves them well formed; later lookups jump to a sample and walk
+ * from there. */
 #include "tsdb_index/index.h"
 
 #include "base/alloc.h"

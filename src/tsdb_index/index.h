@@ -19,7 +19,7 @@
  *   reference offset / 16 of a series
  *   series    be64 fingerprint, uvar labels, per label uvar name symbol, uvar value symbol, uvar
  *             chunks, (version 3: be32 length, page markers), chunk entries
- *   entry     var from - previous through, uvar through - from, uvar KB, uvar entries, be32 checksum
+ *   entry     var from - previous through, uvar through - from, uvar KB, uvar entries, be32 crc
  *
  * Invariants of an open index:
  *   (1) checksums of the tail, symbols, postings table and fingerprint offsets have matched;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index_select.c -- postings are intersected smallest first. Predicates over many values gather them
- * in a bitmap over references (a reference is an offset / 16, so the map is small), which then
- * filters the candidates. When few candidates are left, their labels are read instead: a name like
- * `pod` may have more values than the selection has series. */
+/* index_select.c -- postings are intersected smallest first. Predicates over many values gather
+ * them in a bitmap over references (a reference is an offset / 16, so the map is small), which
+ * then filters the candidates. When few candidates are left, their labels are read instead: a
+ * name like `pod` may have more values than the selection has series. */
 #include "tsdb_index/index_select.h"
 
 #include "base/alloc.h"
@@ -266,13 +266,15 @@ enum sk_err sk_index_select(const struct sk_index *index,
         err = select_all(&s, predicates, count, span);
     if (err != SK_OK)
         goto out;
-    uint32_t *items = sk_arena_calloc(arena, s.count, sizeof(*items));
-    if (items == NULL) {
-        err = SK_ENOMEM;
-        goto out;
-    }
-    if (s.count > 0)
+    uint32_t *items = NULL;
+    if (s.count > 0) {
+        items = sk_arena_calloc(arena, s.count, sizeof(*items));
+        if (items == NULL) {
+            err = SK_ENOMEM;
+            goto out;
+        }
         memcpy(items, s.refs, s.count * sizeof(*items));
+    }
     *ret_refs = (struct sk_index_refs){items, s.count};
 out:
     sk_free(s.refs);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* index_series.c -- reads series entries, and checks a whole file. Page markers are skipped: a day's
- * chunks of one stream are few, and the delta chain runs on across pages. */
+/* index_series.c -- reads series entries, and checks a whole file. Page markers are skipped: a
+ * day's chunks of one stream are few, and the delta chain runs on across pages. */
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -98,8 +98,10 @@ static enum sk_err chunks_read(const struct sk_index *x, struct sk_slice left, i
             return SK_ECORRUPT;
         uint32_t markers = sk_load_be32(p);
         p += 4;
-        if (markers > (uint64_t)(end - p))
+        if (markers > (uint64_t)(end - p) || (markers == 0 && count > 0))
             return SK_ECORRUPT;
+        if (count == 0)
+            return SK_OK; /* what follows are markers of nothing */
         p += markers;
     }
     if (count > (uint64_t)(end - p) / CHUNK_BYTES_MIN)
@@ -116,7 +118,9 @@ static enum sk_err chunks_read(const struct sk_index *x, struct sk_slice left, i
             return SK_ENOMEM;
         series->chunks[series->chunk_count++] = chunk;
     }
-    return SK_OK;
+    /* The version byte has no checksum: read as another version, the rest does not come out
+     * even. */
+    return p == end ? SK_OK : SK_ECORRUPT;
 }
 
 enum sk_err sk_index_series_read(const struct sk_index *index, uint32_t ref, unsigned want,
