@@ -38,15 +38,24 @@ static void add_rune(uint32_t rune)
 }
 
 static const char *const words[] = {
-    [SK_GORE_EMPTY] = "emp",      [SK_GORE_LITERAL] = "lit",
-    [SK_GORE_CLASS] = "cc",       [SK_GORE_ANY_NOT_NL] = "dnl",
-    [SK_GORE_ANY] = "dot",        [SK_GORE_BEGIN_LINE] = "bol",
-    [SK_GORE_END_LINE] = "eol",   [SK_GORE_BEGIN_TEXT] = "bot",
-    [SK_GORE_END_TEXT] = "eot",   [SK_GORE_WORD_BOUNDARY] = "wb",
-    [SK_GORE_NO_WORD_BOUNDARY] = "nwb", [SK_GORE_CAPTURE] = "cap",
-    [SK_GORE_STAR] = "star",      [SK_GORE_PLUS] = "plus",
-    [SK_GORE_QUEST] = "que",      [SK_GORE_REPEAT] = "rep",
-    [SK_GORE_CONCAT] = "cat",     [SK_GORE_ALTERNATE] = "alt",
+    [SK_GORE_EMPTY] = "emp",
+    [SK_GORE_LITERAL] = "lit",
+    [SK_GORE_CLASS] = "cc",
+    [SK_GORE_ANY_NOT_NL] = "dnl",
+    [SK_GORE_ANY] = "dot",
+    [SK_GORE_BEGIN_LINE] = "bol",
+    [SK_GORE_END_LINE] = "eol",
+    [SK_GORE_BEGIN_TEXT] = "bot",
+    [SK_GORE_END_TEXT] = "eot",
+    [SK_GORE_WORD_BOUNDARY] = "wb",
+    [SK_GORE_NO_WORD_BOUNDARY] = "nwb",
+    [SK_GORE_CAPTURE] = "cap",
+    [SK_GORE_STAR] = "star",
+    [SK_GORE_PLUS] = "plus",
+    [SK_GORE_QUEST] = "que",
+    [SK_GORE_REPEAT] = "rep",
+    [SK_GORE_CONCAT] = "cat",
+    [SK_GORE_ALTERNATE] = "alt",
 };
 
 /* cat{lit{a}star{dnl{}}}; a leading f: case-insensitive, n: not greedy. */
@@ -107,6 +116,9 @@ static void trees_have_gos_shape(void **state)
         {"[Ff]oo", "cat{flit{f}lit{oo}}"},
         {"(?i)FoO5", "flit{foo5}"},
         {"(?i)k|K", "flit{k}"},
+        {"[\xce\xa3\xcf\x83]", "cc{3a3-3a3 3c3-3c3}"},
+        {"[\xc3\x84\xc3\xa4]", "flit{\xc3\xa4}"},
+        {"[^\\x00-\\x{10FFFF}]", "cc{}"},
         {"(?i:a)b", "cat{flit{a}lit{b}}"},
         {"(?i)[f]oo", "flit{foo}"},
         {"(?i)[k]", "cc{4b-4b 6b-6b 212a-212a}"},
@@ -138,7 +150,8 @@ static void trees_have_gos_shape(void **state)
         {"[a-]", "cc{2d-2d 61-61}"},
         {"\\Qa.b\\E*", "cat{lit{a.}star{lit{b}}}"},
         {"\\Qa.b", "lit{a.b}"},
-        {"\\x41\\x{1F600}\\101\\t", "lit{A\xf0\x9f\x98\x80" "A\t}"},
+        {"\\x41\\x{1F600}\\101\\t", "lit{A\xf0\x9f\x98\x80"
+                                    "A\t}"},
         {"(?P<n>a)(?<m>b)(c)", "cat{cap{n:lit{a}}cap{m:lit{b}}cap{lit{c}}}"},
         {"foo.*(bar|qux)", "cat{lit{foo}star{dnl{}}cap{alt{lit{bar}lit{qux}}}}"},
         {"abc|abd|aef", "cat{lit{a}alt{cat{lit{b}cc{63-64}}lit{ef}}}"},
@@ -208,7 +221,8 @@ static void errors_have_gos_words(void **state)
     }
 }
 
-static enum sk_err check_repeated(const char *head, const char *unit, size_t times, const char *tail)
+static enum sk_err check_repeated(const char *head, const char *unit, size_t times,
+                                  const char *tail)
 {
     sk_strbuf_reset(&out);
     sk_strbuf_puts(&out, head);
@@ -231,8 +245,8 @@ static void depth_and_size_are_bounded(void **state)
     assert_memory_equal(why.text, deep, sizeof(deep) - 1);
     assert_int_equal(check_repeated("", "(?:", 5000, "x"), SK_OK);
     assert_int_equal(check_repeated("", "[ab][cd]", 20000, "|"), SK_OK);
-    assert_int_equal(check_repeated("((((((abcdefghijabcdefghijabcdefghijabcdefghij", "abcdefghij", 400,
-                                    "))))))){1000}"),
+    assert_int_equal(check_repeated("((((((abcdefghijabcdefghijabcdefghijabcdefghij", "abcdefghij",
+                                    400, "))))))){1000}"),
                      SK_EPARSE);
     assert_int_equal(check_repeated("(?:", "abcdefghij", 400, "){1000}"), SK_EPARSE);
     assert_memory_equal(why.text, large, sizeof(large) - 1);
