@@ -481,7 +481,7 @@ static void execution_sees_the_printed_query(void **state)
     assert_int_equal(reparse(f, "sum(rate({a=\"b\"}[1m]) * (0/0))"), SK_EPARSE);
 }
 
-/* The parser looks one rune ahead as upstream does, so a bad byte is blamed on what is before it. */
+/* The parser looks one rune ahead, as upstream: a bad byte is blamed on what is before it. */
 static void bad_bytes_are_refused(void **state)
 {
     struct fixture *f = *state;
