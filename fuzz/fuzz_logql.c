@@ -10,7 +10,7 @@
 #include "logql/print.h"
 
 #define ARENA_BYTES (64u << 20)
-#define TEXT_BYTES (8u << 20)
+#define TEXT_BYTES  (8u << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -187,7 +187,7 @@ bool sk_gore_literal(struct sk_gore_parser *p, uint32_t rune)
 /* [a] is the literal a, [Aa] the literal (?i)a. */
 static bool class_as_rune(const struct sk_gore_node *n, uint32_t *ret_rune, bool *ret_fold)
 {
-    if (n->op != SK_GORE_CLASS || n->opaque)
+    if (n->op != SK_GORE_CLASS || n->opaque || (n->rune_count != 2 && n->rune_count != 4))
         return false;
     const uint32_t *r = n->runes;
     if (n->rune_count == 2 && r[0] == r[1]) {
@@ -198,9 +198,8 @@ static bool class_as_rune(const struct sk_gore_node *n, uint32_t *ret_rune, bool
     bool pair = (n->rune_count == 4 && r[0] == r[1] && r[2] == r[3]) ||
                 (n->rune_count == 2 && r[0] + 1 == r[1]);
     uint32_t other = n->rune_count == 4 ? r[2] : r[1];
-    /* k and s have a third member in their orbits (Kelvin sign, long s) */
-    if (!pair || sk_gore_fold(r[0]) != sk_gore_fold(other) || sk_gore_fold(other) == 'k' ||
-        sk_gore_fold(other) == 's')
+    if (!pair || sk_gore_fold(r[0]) != sk_gore_fold(other) ||
+        sk_gore_fold_members(sk_gore_fold(other)) != 2) /* k has three: the Kelvin sign */
         return false;
     *ret_rune = sk_gore_fold(other);
     *ret_fold = true;

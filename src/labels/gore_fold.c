@@ -99,6 +99,17 @@ uint32_t sk_gore_fold(uint32_t rune)
     return (uint32_t)((int32_t)rune + runs[lo].delta);
 }
 
+size_t sk_gore_fold_members(uint32_t folded)
+{
+    size_t count = folded >= 'a' && folded <= 'z' ? 2 : 1;
+    for (size_t i = 0; i < SK_COUNT_OF(runs); i++) {
+        uint32_t from = (uint32_t)((int32_t)folded - runs[i].delta);
+        count +=
+            from >= runs[i].lo && from <= runs[i].hi && (from - runs[i].lo) % runs[i].stride == 0;
+    }
+    return count;
+}
+
 bool sk_gore_fold_add(struct sk_gore_ranges *r, uint32_t lo, uint32_t hi)
 {
     for (size_t i = 0; i < SK_COUNT_OF(runs); i++) {

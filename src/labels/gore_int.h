@@ -48,6 +48,8 @@ bool sk_gore_literal(struct sk_gore_parser *p, uint32_t rune);
 /* classes (gore_class.c) */
 bool sk_gore_ranges_add(struct sk_gore_ranges *r, uint32_t lo, uint32_t hi);
 bool sk_gore_fold_add(struct sk_gore_ranges *r, uint32_t lo, uint32_t hi);
+/* How many runes fold to `folded`, itself included. */
+size_t sk_gore_fold_members(uint32_t folded);
 bool sk_gore_class(struct sk_gore_parser *p); /* p->at is behind the [ */
 /* \d \pL \p{Greek} ... at p->at: pushes a class. *ret_is false: something else stands there. */
 bool sk_gore_class_escape(struct sk_gore_parser *p, bool *ret_is);

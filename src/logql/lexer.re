@@ -101,15 +101,16 @@ next:
     */
 }
 
+#define WORD(name) return cur == end ? SK_TOK_##name : SK_TOK_IDENTIFIER
+#define FUNCTION(name)                                                                             \
+    return *ret_function = cur == end, cur == end ? SK_TOK_##name : SK_TOK_IDENTIFIER
+
 /* Function words mean themselves only before a parenthesis; the caller looks for it. The text must
  * be followed by a readable byte that no identifier holds. */
 enum sk_tok sk_lex_keyword(const char *text, size_t len, bool *ret_function)
 {
     const unsigned char *cur = (const unsigned char *)text, *mark;
     const unsigned char *end = cur + len;
-#define WORD(name) return cur == end ? SK_TOK_##name : SK_TOK_IDENTIFIER
-#define FUNCTION(name)                                                                             \
-    return *ret_function = cur == end, cur == end ? SK_TOK_##name : SK_TOK_IDENTIFIER
     *ret_function = false;
     /*!re2c
         *                    { return SK_TOK_IDENTIFIER; }
@@ -171,6 +172,4 @@ enum sk_tok sk_lex_keyword(const char *text, size_t len, bool *ret_function)
         'duration_seconds'   { FUNCTION(DURATION_SECONDS_CONV); }
         'ip'                 { FUNCTION(IP); }
     */
-#undef WORD
-#undef FUNCTION
 }

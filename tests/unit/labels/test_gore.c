@@ -38,15 +38,24 @@ static void add_rune(uint32_t rune)
 }
 
 static const char *const words[] = {
-    [SK_GORE_EMPTY] = "emp",      [SK_GORE_LITERAL] = "lit",
-    [SK_GORE_CLASS] = "cc",       [SK_GORE_ANY_NOT_NL] = "dnl",
-    [SK_GORE_ANY] = "dot",        [SK_GORE_BEGIN_LINE] = "bol",
-    [SK_GORE_END_LINE] = "eol",   [SK_GORE_BEGIN_TEXT] = "bot",
-    [SK_GORE_END_TEXT] = "eot",   [SK_GORE_WORD_BOUNDARY] = "wb",
-    [SK_GORE_NO_WORD_BOUNDARY] = "nwb", [SK_GORE_CAPTURE] = "cap",
-    [SK_GORE_STAR] = "star",      [SK_GORE_PLUS] = "plus",
-    [SK_GORE_QUEST] = "que",      [SK_GORE_REPEAT] = "rep",
-    [SK_GORE_CONCAT] = "cat",     [SK_GORE_ALTERNATE] = "alt",
+    [SK_GORE_EMPTY] = "emp",
+    [SK_GORE_LITERAL] = "lit",
+    [SK_GORE_CLASS] = "cc",
+    [SK_GORE_ANY_NOT_NL] = "dnl",
+    [SK_GORE_ANY] = "dot",
+    [SK_GORE_BEGIN_LINE] = "bol",
+    [SK_GORE_END_LINE] = "eol",
+    [SK_GORE_BEGIN_TEXT] = "bot",
+    [SK_GORE_END_TEXT] = "eot",
+    [SK_GORE_WORD_BOUNDARY] = "wb",
+    [SK_GORE_NO_WORD_BOUNDARY] = "nwb",
+    [SK_GORE_CAPTURE] = "cap",
+    [SK_GORE_STAR] = "star",
+    [SK_GORE_PLUS] = "plus",
+    [SK_GORE_QUEST] = "que",
+    [SK_GORE_REPEAT] = "rep",
+    [SK_GORE_CONCAT] = "cat",
+    [SK_GORE_ALTERNATE] = "alt",
 };
 
 /* cat{lit{a}star{dnl{}}}; a leading f: case-insensitive, n: not greedy. */
@@ -74,86 +83,91 @@ static void dump(const struct sk_gore_node *n)
     sk_strbuf_putc(&out, '}');
 }
 
+static const char *const shapes[][2] = {
+    {"", "emp{}"},
+    {"foo", "lit{foo}"},
+    {"ab*", "cat{lit{a}star{lit{b}}}"},
+    {"a(?:bc)d", "lit{abcd}"},
+    {"foo.*", "cat{lit{foo}star{dnl{}}}"},
+    {"(?s)foo.*?", "cat{lit{foo}nstar{dot{}}}"},
+    {"(?U)a*", "nstar{lit{a}}"},
+    {"foo|far", "cat{lit{f}alt{lit{oo}lit{ar}}}"},
+    {"foo|foobar", "cat{lit{foo}alt{emp{}lit{bar}}}"},
+    {"fo|foo", "cat{lit{fo}alt{emp{}lit{o}}}"},
+    {"foo|bar|far", "alt{lit{foo}lit{bar}lit{far}}"},
+    {"(foo)|(far)", "alt{cap{lit{foo}}cap{lit{far}}}"},
+    {"foo|bar", "alt{lit{foo}lit{bar}}"},
+    {"foo|", "alt{lit{foo}emp{}}"},
+    {"|foo", "alt{emp{}lit{foo}}"},
+    {"foo||bar", "alt{lit{foo}emp{}lit{bar}}"},
+    {"foo|||bar", "alt{lit{foo}emp{}lit{bar}}"},
+    {"a|b", "cc{61-62}"},
+    {"a|c|e", "cc{61-61 63-63 65-65}"},
+    {"a|a", "lit{a}"},
+    {"foo(b|q)", "cat{lit{foo}cap{cc{62-62 71-71}}}"},
+    {"foo(?:b|q)", "cat{lit{foo}cc{62-62 71-71}}"},
+    {"a|.", "dnl{}"},
+    {".|\\n", "dot{}"},
+    {"a|[^a]", "dot{}"},
+    {"[f]oo", "lit{foo}"},
+    {"[Ff]oo", "cat{flit{f}lit{oo}}"},
+    {"(?i)FoO5", "flit{foo5}"},
+    {"(?i)k|K", "flit{k}"},
+    {"[\xce\xa3\xcf\x83]", "cc{3a3-3a3 3c3-3c3}"},
+    {"[\xc3\x84\xc3\xa4]", "flit{\xc3\xa4}"},
+    {"[^\\x00-\\x{10FFFF}]", "cc{}"},
+    {"(?i:a)b", "cat{flit{a}lit{b}}"},
+    {"(?i)[f]oo", "flit{foo}"},
+    {"(?i)[k]", "cc{4b-4b 6b-6b 212a-212a}"},
+    {"(?i)STRASSE|strand", "cat{flit{stra}alt{flit{sse}flit{nd}}}"},
+    {"^foo$", "cat{bot{}lit{foo}eot{}}"},
+    {"(?m)^foo$", "cat{bol{}lit{foo}eol{}}"},
+    {"\\Afoo\\z\\b\\B", "cat{bot{}lit{foo}eot{}wb{}nwb{}}"},
+    {"fo+", "cat{lit{f}plus{lit{o}}}"},
+    {"(?:foo){1}", "lit{foo}"},
+    {".{0,}", "star{dnl{}}"},
+    {".{1,}", "plus{dnl{}}"},
+    {"x{0,1}", "que{lit{x}}"},
+    {"x{0}", "emp{}"},
+    {"x{2,3}", "rep{2,3 lit{x}}"},
+    {"x{2,3}?", "nrep{2,3 lit{x}}"},
+    {"(?:a*)*", "star{lit{a}}"},
+    {"(?:a*)+", "plus{star{lit{a}}}"},
+    {"(?:)*", "emp{}"},
+    {"a{,2}", "lit{a{,2}}"},
+    {"a{1", "lit{a{1}"},
+    {"a{01}", "lit{a{01}}"},
+    {"\\d|x", "cc{30-39 78-78}"},
+    {"\\pL", "cc{?}"},
+    {"[\\p{Greek}a]", "cc{?61-61}"},
+    {"[^a-c]", "cc{0-60 64-10ffff}"},
+    {"[[:alpha:]_]", "cc{41-5a 5f-5f 61-7a}"},
+    {"[[:^digit:]]", "cc{0-2f 3a-10ffff}"},
+    {"[]a]", "cc{5d-5d 61-61}"},
+    {"[a-]", "cc{2d-2d 61-61}"},
+    {"\\Qa.b\\E*", "cat{lit{a.}star{lit{b}}}"},
+    {"\\Qa.b", "lit{a.b}"},
+    {"\\x41\\x{1F600}\\101\\t", "lit{A\xf0\x9f\x98\x80"
+                                "A\t}"},
+    {"(?P<n>a)(?<m>b)(c)", "cat{cap{n:lit{a}}cap{m:lit{b}}cap{lit{c}}}"},
+    {"foo.*(bar|qux)", "cat{lit{foo}star{dnl{}}cap{alt{lit{bar}lit{qux}}}}"},
+    {"abc|abd|aef", "cat{lit{a}alt{cat{lit{b}cc{63-64}}lit{ef}}}"},
+    {"[ab]x|[ab]yy", "cat{cc{61-62}alt{lit{x}lit{yy}}}"},
+    {"ab+|ac", "cat{lit{a}alt{plus{lit{b}}lit{c}}}"},
+    {"((a)|(b))c", "cat{cap{alt{cap{lit{a}}cap{lit{b}}}}lit{c}}"},
+};
+
 static void trees_have_gos_shape(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
-        {"", "emp{}"},
-        {"foo", "lit{foo}"},
-        {"ab*", "cat{lit{a}star{lit{b}}}"},
-        {"a(?:bc)d", "lit{abcd}"},
-        {"foo.*", "cat{lit{foo}star{dnl{}}}"},
-        {"(?s)foo.*?", "cat{lit{foo}nstar{dot{}}}"},
-        {"(?U)a*", "nstar{lit{a}}"},
-        {"foo|far", "cat{lit{f}alt{lit{oo}lit{ar}}}"},
-        {"foo|foobar", "cat{lit{foo}alt{emp{}lit{bar}}}"},
-        {"fo|foo", "cat{lit{fo}alt{emp{}lit{o}}}"},
-        {"foo|bar|far", "alt{lit{foo}lit{bar}lit{far}}"},
-        {"(foo)|(far)", "alt{cap{lit{foo}}cap{lit{far}}}"},
-        {"foo|bar", "alt{lit{foo}lit{bar}}"},
-        {"foo|", "alt{lit{foo}emp{}}"},
-        {"|foo", "alt{emp{}lit{foo}}"},
-        {"foo||bar", "alt{lit{foo}emp{}lit{bar}}"},
-        {"foo|||bar", "alt{lit{foo}emp{}lit{bar}}"},
-        {"a|b", "cc{61-62}"},
-        {"a|c|e", "cc{61-61 63-63 65-65}"},
-        {"a|a", "lit{a}"},
-        {"foo(b|q)", "cat{lit{foo}cap{cc{62-62 71-71}}}"},
-        {"foo(?:b|q)", "cat{lit{foo}cc{62-62 71-71}}"},
-        {"a|.", "dnl{}"},
-        {".|\\n", "dot{}"},
-        {"a|[^a]", "dot{}"},
-        {"[f]oo", "lit{foo}"},
-        {"[Ff]oo", "cat{flit{f}lit{oo}}"},
-        {"(?i)FoO5", "flit{foo5}"},
-        {"(?i)k|K", "flit{k}"},
-        {"(?i:a)b", "cat{flit{a}lit{b}}"},
-        {"(?i)[f]oo", "flit{foo}"},
-        {"(?i)[k]", "cc{4b-4b 6b-6b 212a-212a}"},
-        {"(?i)STRASSE|strand", "cat{flit{stra}alt{flit{sse}flit{nd}}}"},
-        {"^foo$", "cat{bot{}lit{foo}eot{}}"},
-        {"(?m)^foo$", "cat{bol{}lit{foo}eol{}}"},
-        {"\\Afoo\\z\\b\\B", "cat{bot{}lit{foo}eot{}wb{}nwb{}}"},
-        {"fo+", "cat{lit{f}plus{lit{o}}}"},
-        {"(?:foo){1}", "lit{foo}"},
-        {".{0,}", "star{dnl{}}"},
-        {".{1,}", "plus{dnl{}}"},
-        {"x{0,1}", "que{lit{x}}"},
-        {"x{0}", "emp{}"},
-        {"x{2,3}", "rep{2,3 lit{x}}"},
-        {"x{2,3}?", "nrep{2,3 lit{x}}"},
-        {"(?:a*)*", "star{lit{a}}"},
-        {"(?:a*)+", "plus{star{lit{a}}}"},
-        {"(?:)*", "emp{}"},
-        {"a{,2}", "lit{a{,2}}"},
-        {"a{1", "lit{a{1}"},
-        {"a{01}", "lit{a{01}}"},
-        {"\\d|x", "cc{30-39 78-78}"},
-        {"\\pL", "cc{?}"},
-        {"[\\p{Greek}a]", "cc{?61-61}"},
-        {"[^a-c]", "cc{0-60 64-10ffff}"},
-        {"[[:alpha:]_]", "cc{41-5a 5f-5f 61-7a}"},
-        {"[[:^digit:]]", "cc{0-2f 3a-10ffff}"},
-        {"[]a]", "cc{5d-5d 61-61}"},
-        {"[a-]", "cc{2d-2d 61-61}"},
-        {"\\Qa.b\\E*", "cat{lit{a.}star{lit{b}}}"},
-        {"\\Qa.b", "lit{a.b}"},
-        {"\\x41\\x{1F600}\\101\\t", "lit{A\xf0\x9f\x98\x80" "A\t}"},
-        {"(?P<n>a)(?<m>b)(c)", "cat{cap{n:lit{a}}cap{m:lit{b}}cap{lit{c}}}"},
-        {"foo.*(bar|qux)", "cat{lit{foo}star{dnl{}}cap{alt{lit{bar}lit{qux}}}}"},
-        {"abc|abd|aef", "cat{lit{a}alt{cat{lit{b}cc{63-64}}lit{ef}}}"},
-        {"[ab]x|[ab]yy", "cat{cc{61-62}alt{lit{x}lit{yy}}}"},
-        {"ab+|ac", "cat{lit{a}alt{plus{lit{b}}lit{c}}}"},
-        {"((a)|(b))c", "cat{cap{alt{cap{lit{a}}cap{lit{b}}}}lit{c}}"},
-    };
-    for (size_t i = 0; i < SK_COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < SK_COUNT_OF(shapes); i++) {
         const struct sk_gore_node *n;
         sk_strbuf_reset(&out);
-        assert_int_equal(sk_gore_parse(&arena, sk_str_from(cases[i][0]), &n, &why), SK_OK);
+        assert_int_equal(sk_gore_parse(&arena, sk_str_from(shapes[i][0]), &n, &why), SK_OK);
         dump(n);
-        if (!sk_str_is(sk_strbuf_view(&out), cases[i][1]))
-            fail_msg("%s: got %.*s, want %s", cases[i][0], SK_STR_ARG(sk_strbuf_view(&out)),
-                     cases[i][1]);
+        if (!sk_str_is(sk_strbuf_view(&out), shapes[i][1]))
+            fail_msg("%s: got %.*s, want %s", shapes[i][0], SK_STR_ARG(sk_strbuf_view(&out)),
+                     shapes[i][1]);
     }
 }
 
@@ -208,7 +222,8 @@ static void errors_have_gos_words(void **state)
     }
 }
 
-static enum sk_err check_repeated(const char *head, const char *unit, size_t times, const char *tail)
+static enum sk_err check_repeated(const char *head, const char *unit, size_t times,
+                                  const char *tail)
 {
     sk_strbuf_reset(&out);
     sk_strbuf_puts(&out, head);
@@ -231,8 +246,8 @@ static void depth_and_size_are_bounded(void **state)
     assert_memory_equal(why.text, deep, sizeof(deep) - 1);
     assert_int_equal(check_repeated("", "(?:", 5000, "x"), SK_OK);
     assert_int_equal(check_repeated("", "[ab][cd]", 20000, "|"), SK_OK);
-    assert_int_equal(check_repeated("((((((abcdefghijabcdefghijabcdefghijabcdefghij", "abcdefghij", 400,
-                                    "))))))){1000}"),
+    assert_int_equal(check_repeated("((((((abcdefghijabcdefghijabcdefghijabcdefghij", "abcdefghij",
+                                    400, "))))))){1000}"),
                      SK_EPARSE);
     assert_int_equal(check_repeated("(?:", "abcdefghij", 400, "){1000}"), SK_EPARSE);
     assert_memory_equal(why.text, large, sizeof(large) - 1);

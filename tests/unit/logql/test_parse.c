@@ -140,8 +140,8 @@ static void make_name(struct maker *m)
 
 static void make_string(struct maker *m)
 {
-    static const char *const strings[] = {"\"x\"", "`a\"b`", "\"\\\\n\\t\"", "\"\"", "\"f.*\"",
-                                          "\"\\u00e4\"", "\"\\xff\"", "`(a|b)+`"};
+    static const char *const strings[] = {"\"x\"",   "`a\"b`",      "\"\\\\n\\t\"", "\"\"",
+                                          "\"f.*\"", "\"\\u00e4\"", "\"\\xff\"",    "`(a|b)+`"};
     PICK(m, strings);
 }
 
@@ -160,8 +160,8 @@ static void make_matcher(struct maker *m)
 static void make_filter(struct maker *m)
 {
     static const char *const ops[] = {" = ", " == ", "!=", ">", ">=", "<", "<="};
-    static const char *const values[] = {"5", "-1.5", "+2", "1h30m", "-5m", "5KB", "1GiB",
-                                         "0.25", "250ms", "5d", "1e3"};
+    static const char *const values[] = {"5",    "-1.5", "+2",    "1h30m", "-5m", "5KB",
+                                         "1GiB", "0.25", "250ms", "5d",    "1e3"};
     static const char *const joins[] = {" and ", " or ", ", ", " "};
     m->depth++;
     if (m->depth < 12 && below(m, 3) == 0) {
@@ -189,10 +189,18 @@ static void make_filter(struct maker *m)
 static void make_stage(struct maker *m)
 {
     static const char *const lines[] = {" |= ", " != ", " |~ ", " !~ ", " |> ", " !> "};
-    static const char *const stages[] = {
-        " | json", " | json a=\"b.c\", d", " | logfmt", " | logfmt --strict --keep-empty k=\"v\"",
-        " | unpack", " | decolorize", " | drop a, b=\"c\", d=~\"e\"", " | keep a", " | regexp `(?P<x>y)`",
-        " | pattern \"<p> <_>\"", " | line_format \"{{.a}}\"", " | label_format a=b, c=\"{{.d}}\""};
+    static const char *const stages[] = {" | json",
+                                         " | json a=\"b.c\", d",
+                                         " | logfmt",
+                                         " | logfmt --strict --keep-empty k=\"v\"",
+                                         " | unpack",
+                                         " | decolorize",
+                                         " | drop a, b=\"c\", d=~\"e\"",
+                                         " | keep a",
+                                         " | regexp `(?P<x>y)`",
+                                         " | pattern \"<p> <_>\"",
+                                         " | line_format \"{{.a}}\"",
+                                         " | label_format a=b, c=\"{{.d}}\""};
     uint64_t what = below(m, 3);
     if (what == 0) {
         PICK(m, lines);
@@ -227,9 +235,11 @@ static void make_log(struct maker *m)
 static void make_range(struct maker *m)
 {
     static const char *const ranges[] = {"[5m]", "[1h30m]", "[2w]", "[1y2d]", "[0s]", "[15ms]"};
-    static const char *const ops[] = {"rate(", "count_over_time(", "bytes_rate(", "absent_over_time("};
-    static const char *const values[] = {"sum_over_time(", "max_over_time(", "quantile_over_time(0.99,",
-                                         "rate_counter(", "stddev_over_time("};
+    static const char *const ops[] = {"rate(", "count_over_time(", "bytes_rate(",
+                                      "absent_over_time("};
+    static const char *const values[] = {"sum_over_time(", "max_over_time(",
+                                         "quantile_over_time(0.99,", "rate_counter(",
+                                         "stddev_over_time("};
     static const char *const unwraps[] = {" | unwrap x", " | unwrap bytes(x)",
                                           " | unwrap duration(x) | y=\"\"",
                                           " | unwrap duration_seconds(x) | y > 5 | z=\"1\""};
@@ -251,11 +261,12 @@ static void make_metric(struct maker *m);
 
 static void make_binary(struct maker *m)
 {
-    static const char *const ops[] = {" + ", " - ", " * ", " / ", " % ", " ^ ", " == ", " != ",
-                                      " > ", " >= bool ", " < ", " <= ", " or ", " and ", " unless "};
-    static const char *const mods[] = {"on (a) ", "ignoring (a, b) group_left ", "on () ",
-                                       "ignoring () ", "on (a) group_right (c) ",
-                                       "on (a, b) group_left () "};
+    static const char *const ops[] = {" + ", " - ",  " * ",  " / ",   " % ",
+                                      " ^ ", " == ", " != ", " > ",   " >= bool ",
+                                      " < ", " <= ", " or ", " and ", " unless "};
+    static const char *const mods[] = {
+        "on (a) ",      "ignoring (a, b) group_left ", "on () ",
+        "ignoring () ", "on (a) group_right (c) ",     "on (a, b) group_left () "};
     bool paren = below(m, 2);
     if (paren)
         sk_strbuf_putc(&m->text, '(');
@@ -270,9 +281,9 @@ static void make_binary(struct maker *m)
 
 static void make_metric(struct maker *m)
 {
-    static const char *const vectors[] = {"sum(", "avg by (a) (", "max without (a, b) (",
-                                          "topk(5, ", "min without () (", "sort_desc(",
-                                          "bottomk by (a) (2, ", "count by () ("};
+    static const char *const vectors[] = {
+        "sum(",       "avg by (a) (",        "max without (a, b) (", "topk(5, ", "min without () (",
+        "sort_desc(", "bottomk by (a) (2, ", "count by () ("};
     uint64_t what = m->depth > 6 ? below(m, 2) : below(m, 6);
     m->depth++;
     if (what <= 1) {
@@ -343,8 +354,8 @@ static void repeat_text(struct sk_strbuf *out, const char *text, size_t times)
         sk_strbuf_puts(out, text);
 }
 
-static enum sk_err parse_repeated(struct fixture *f, const char *head, const char *unit, size_t times,
-                                  const char *tail)
+static enum sk_err parse_repeated(struct fixture *f, const char *head, const char *unit,
+                                  size_t times, const char *tail)
 {
     struct sk_strbuf text;
     sk_strbuf_init(&text, 1u << 20);
@@ -415,8 +426,9 @@ static void selectors_are_told_from_other_queries(void **state)
 {
     struct fixture *f = *state;
     const struct sk_ast_matcher *m;
-    assert_int_equal(sk_logql_parse_selector(&f->arena, SK_STR("{a=\"b\",c!~\"d\"}"), false, &m, &f->why),
-                     SK_OK);
+    assert_int_equal(
+        sk_logql_parse_selector(&f->arena, SK_STR("{a=\"b\",c!~\"d\"}"), false, &m, &f->why),
+        SK_OK);
     assert_str(m->name, "a");
     assert_str(m->next->value, "d");
     assert_int_equal(m->next->op, SK_MATCH_NRE);
@@ -425,10 +437,12 @@ static void selectors_are_told_from_other_queries(void **state)
     static const char *const refused[] = {"{a=\"b\"} | json", "rate({a=\"b\"}[1m])", "vector(1)"};
     for (size_t i = 0; i < SK_COUNT_OF(refused); i++) {
         assert_int_equal(
-            sk_logql_parse_selector(&f->arena, sk_str_from(refused[i]), true, &m, &f->why), SK_EPARSE);
+            sk_logql_parse_selector(&f->arena, sk_str_from(refused[i]), true, &m, &f->why),
+            SK_EPARSE);
         assert_string_equal(f->why.text, "only label matchers are supported");
     }
-    assert_int_equal(sk_logql_parse_selector(&f->arena, SK_STR("{}"), false, &m, &f->why), SK_EPARSE);
+    assert_int_equal(sk_logql_parse_selector(&f->arena, SK_STR("{}"), false, &m, &f->why),
+                     SK_EPARSE);
     assert_memory_equal(f->why.text, "parse error : queries require", 29);
     assert_int_equal(sk_logql_parse_selector(&f->arena, SK_STR("{a=~\".*\"}"), true, &m, &f->why),
                      SK_EPARSE);
@@ -451,7 +465,8 @@ static void execution_sees_the_printed_query(void **state)
 {
     struct fixture *f = *state;
     const struct sk_ast_expr *expr, *again;
-    assert_int_equal(sk_logql_parse(&f->arena, SK_STR("{a=\"b\"} | n > 5KiB"), &expr, &f->why), SK_OK);
+    assert_int_equal(sk_logql_parse(&f->arena, SK_STR("{a=\"b\"} | n > 5KiB"), &expr, &f->why),
+                     SK_OK);
     assert_int_equal(expr->u.log.stages->filter->bytes, 5120);
     assert_int_equal(sk_logql_reparse(&f->arena, expr, &again, &f->why), SK_OK);
     assert_int_equal(again->u.log.stages->filter->bytes, 5100);
@@ -459,13 +474,14 @@ static void execution_sees_the_printed_query(void **state)
     assert_str(sk_strbuf_view(&f->out),
                "parse error at line 1, col 25: syntax error: unexpected STRING");
     assert_int_equal(reparse(f, "{a=\"b\"} | x > 1e400"), SK_EPARSE);
-    assert_str(sk_strbuf_view(&f->out),
-               "parse error at line 1, col 14: syntax error: unexpected IDENTIFIER, expecting NUMBER");
+    assert_str(
+        sk_strbuf_view(&f->out),
+        "parse error at line 1, col 14: syntax error: unexpected IDENTIFIER, expecting NUMBER");
     assert_int_equal(reparse(f, "rate({a=\"b\"}[1m]) * (0/0)"), SK_OK);
     assert_int_equal(reparse(f, "sum(rate({a=\"b\"}[1m]) * (0/0))"), SK_EPARSE);
 }
 
-/* The parser looks one rune ahead as upstream does, so a bad byte is blamed on what is before it. */
+/* The parser looks one rune ahead, as upstream: a bad byte is blamed on what is before it. */
 static void bad_bytes_are_refused(void **state)
 {
     struct fixture *f = *state;
