@@ -45,9 +45,6 @@ static int order(bool forward, const struct sk_result_entry *x, const struct sk_
         return (x->ts_ns < y->ts_ns) == forward ? -1 : 1;
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
-    int c = x->labels == y->labels ? 0 : sk_str_cmp(x->labels->printed, y->labels->printed);
-    if (c != 0)
-        return c;
     if (x->seq == y->seq)
         return 0;
     return (x->seq < y->seq) == forward ? -1 : 1;
