@@ -178,8 +178,9 @@ def read_jsonl(path):
     raise FileNotFoundError(path)
 
 
-def compare_entries(server, rows, tenants, show=3):
-    """Every stream of `rows` is asked for by itself and must come back exactly. Returns the differences as text."""
+def compare_entries(server, rows, tenants, show=3, ties_by_labels=False):
+    """Every stream of `rows` is asked for by itself and must come back exactly. Returns the differences as text.
+    ties_by_labels: entries of equal time are in the order of their labels in `rows`, so put both into it."""
     streams, bad = {}, []
     for r in rows:
         streams.setdefault((r["tenant"], json.dumps(r["labels"], sort_keys=True)), []).append([r["ts"], r["line"], r.get("sm") or {}])
@@ -189,6 +190,9 @@ def compare_entries(server, rows, tenants, show=3):
                                        tenant=tenant if tenants else None, categorize=True):
             if json.dumps(lb, sort_keys=True) == labels:
                 have += [[int(v[0]), v[1], v[2].get("structuredMetadata", {})] for v in values]
+        if ties_by_labels:
+            for part in (want, have):
+                part.sort(key=lambda e: (e[0], selector(dict(json.loads(labels), **e[2]))))
         if have != want:
             k = next((i for i, (a, b) in enumerate(zip(want, have)) if a != b), min(len(want), len(have)))
             bad.append("tenant %s %s: want %d entries, got %d, first difference at %d: want %.160s got %.160s"

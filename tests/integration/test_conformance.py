@@ -39,7 +39,7 @@ def request(case):
     if case.get("tenant") is not None:
         h["X-Scope-OrgID"] = case["tenant"]
     path, body = case["path"], None
-    q = case.get("raw_query") or urllib.parse.urlencode(case.get("params", []), errors="surrogatepass")
+    q = case.get("raw_query") or urllib.parse.urlencode([tuple(p) for p in case.get("params") or []], errors="surrogatepass")
     if case.get("form"):
         body, h["Content-Type"] = q.encode(), "application/x-www-form-urlencoded"
     elif q:

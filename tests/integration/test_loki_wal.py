@@ -15,7 +15,7 @@ MORE_ALLOWED = ("bad-crc", "bad-checkpoint")
 
 
 def compare(server, name, rows, when):
-    bad = compare_entries(server, rows, True)
+    bad = compare_entries(server, rows, True, ties_by_labels=True)
     if bad and name in MORE_ALLOWED:
         have = set()
         for tenant in sorted({r["tenant"] for r in rows}):
