@@ -8,7 +8,7 @@
  *
  * Life of an entry:
  *
- *   push.c: validated, encoded into a log record -> wallog.c: written and synced
+ *   accept.c: validated, encoded into a log record -> wallog.c: written and synced
  *     -> apply.c: appended to the head -> (block full) compressed -> (chunk full, idle, old, asked for)
  *     closed -> flush.c: chunk file, index head -> index file -> log segments removed
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* push.c -- from a decoded push to a log record: validation in Loki's order and with its texts,
+/* accept.c -- from a decoded push to a log record: validation in Loki's order and with its texts,
  * tenant and stream limits, metadata normalised, levels found. Nothing is kept of what is refused. */
 #include "ingester/ingester_int.h"
 
