@@ -80,7 +80,7 @@ static enum sk_err selector_param(struct call *call, const struct sk_ast_matcher
     *ret = NULL;
     return text.len == 0
                ? SK_OK
-               : sk_logql_parse_selector(&call->req->arena, text, true, ret, reterr);
+               : sk_logql_parse_selector(&call->req->arena, text, false, ret, reterr);
 }
 
 /* Names (name empty) or values of one label over the streams that match. */
