@@ -25,6 +25,8 @@ size_t sk_str_find(struct sk_str hay, struct sk_str needle, size_t from)
         return SIZE_MAX;
     if (needle.len == 0)
         return from;
+    if (needle.len > hay.len - from)
+        return SIZE_MAX;
     const char *hit = memmem(hay.ptr + from, hay.len - from, needle.ptr, needle.len);
     return hit == NULL ? SIZE_MAX : (size_t)(hit - hay.ptr);
 }

@@ -19,6 +19,7 @@
 #include "base/strbuf.h"
 
 struct sk_config_overrides; /* opaque: the runtime file */
+struct sk_config_node;      /* opaque: the document in memory */
 
 struct sk_str_list {
     const struct sk_str *items;
@@ -31,7 +32,7 @@ struct sk_retention_stream {
     int32_t priority;
 };
 
-struct sk_limits { /* limits_config; names as in the YAML */
+struct sk_limits {                                     /* limits_config; names as in the YAML */
     double ingestion_rate_mb, ingestion_burst_size_mb; /* MiB/s, MiB */
     uint64_t max_label_name_length, max_label_value_length, max_label_names_per_series;
     bool reject_old_samples;
@@ -117,7 +118,10 @@ struct sk_config {
     uint64_t workers;        /* -skald.workers; 0: one per CPU */
     /* what the command line asked for instead of serving */
     bool verify_config, print_config_stderr, version, help, list_targets;
-    const char *const *warnings; /* one line each, for the log */
+    bool log_config_reverse_order;
+    const char *config_file;           /* the file that was read; NULL: none, built-in settings */
+    const struct sk_config_node *root; /* all that was given, for sk_config_print() */
+    const char *const *warnings;       /* one line each, for the log */
     size_t warning_count;
 };
 

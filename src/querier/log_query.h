@@ -3,8 +3,9 @@
  * run the pipeline over what is hit, keep the best `limit` entries.
  *
  * Order of results, as Loki's: time (down for backward), then the fingerprint of the stream's
- * labels ascending in both directions, then the printed labels, then order of arrival (reversed for
- * backward). Entries equal in stream, time, line and metadata are given once.
+ * labels ascending in both directions, then order of arrival (reversed for backward); entries of
+ * one stream and time out of several chunks are merged by their printed labels. Entries equal in
+ * stream, time, line and metadata are given once.
  *
  * Threads: a query runs on one worker. `stop` may be set by any thread; it is looked at per block. */
 #ifndef SK_QUERIER_LOG_QUERY_H
@@ -40,12 +41,19 @@ struct sk_result_labels {
     struct sk_str printed_stream; /* of `stream` */
 };
 
+/* Where an entry stands; other chunks that repeat it follow. */
+struct sk_result_repeat {
+    struct sk_result_repeat *next;
+    uint64_t seq;
+};
+
 struct sk_result_entry {
     int64_t ts_ns;
     struct sk_str line; /* heap, the result's */
     const struct sk_result_labels *labels;
     uint64_t hash; /* of the stream */
-    uint64_t seq;  /* arrival order within the stream */
+    uint64_t seq;  /* arrival order within the stream: number of the unit << 40 + place in it */
+    const struct sk_result_repeat *repeats; /* itself first */
 };
 
 struct sk_log_stats {

@@ -45,9 +45,6 @@ static int order(bool forward, const struct sk_result_entry *x, const struct sk_
         return (x->ts_ns < y->ts_ns) == forward ? -1 : 1;
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
-    int c = x->labels == y->labels ? 0 : sk_str_cmp(x->labels->printed, y->labels->printed);
-    if (c != 0)
-        return c;
     if (x->seq == y->seq)
         return 0;
     return (x->seq < y->seq) == forward ? -1 : 1;
@@ -181,14 +178,28 @@ static enum sk_err set_intern(struct sk_topk *t, const struct sk_pipeline_labels
 
 /* ---- offering ---- */
 
-static bool is_repeat(struct sk_topk *t, uint64_t identity, enum sk_err *err)
+/* A node per entry that was offered; repeats hang their places behind it. NULL: it is a repeat, or
+ * there is no memory (*err). */
+static struct sk_result_repeat *first_time(struct sk_topk *t, uint64_t identity, uint64_t seq,
+                                           enum sk_err *err)
 {
-    *err = SK_OK;
-    if (sk_hmap_first(&t->seen, identity) != SK_HMAP_END)
-        return true;
-    if (!sk_hmap_add(&t->seen, identity, t))
+    size_t at = sk_hmap_first(&t->seen, identity);
+    struct sk_result_repeat *node = sk_arena_alloc(&t->res->arena, sizeof(*node));
+    *err = node == NULL ? SK_ENOMEM : SK_OK;
+    if (node == NULL)
+        return NULL;
+    *node = (struct sk_result_repeat){NULL, seq};
+    if (at != SK_HMAP_END) {
+        struct sk_result_repeat *first = t->seen.slots[at].value;
+        node->next = first->next;
+        first->next = node;
+        return NULL;
+    }
+    if (!sk_hmap_add(&t->seen, identity, node)) {
         *err = SK_ENOMEM;
-    return false;
+        return NULL;
+    }
+    return node;
 }
 
 enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash, uint64_t seq,
@@ -196,11 +207,13 @@ enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash, uint6
                           uint64_t identity)
 {
     struct sk_result_entry e = {.ts_ns = ts_ns, .hash = hash, .seq = seq};
-    enum sk_err err;
-    if (sk_topk_hopeless(t, ts_ns) || is_repeat(t, identity, &err))
+    enum sk_err err = SK_OK;
+    if (sk_topk_hopeless(t, ts_ns))
         return SK_OK;
-    if (err == SK_OK)
-        err = set_intern(t, labels, &e.labels);
+    e.repeats = first_time(t, identity, seq, &err);
+    if (e.repeats == NULL)
+        return err;
+    err = set_intern(t, labels, &e.labels);
     if (err != SK_OK)
         return err;
     bool full = t->cap > 0 && t->count >= t->cap;
@@ -261,6 +274,119 @@ enum sk_err sk_topk_thin(struct sk_topk *t, int64_t interval_ns)
     return err;
 }
 
+/* One place where an entry of a run stands: a chunk may repeat what another holds. */
+struct place {
+    uint64_t unit, seq;
+    size_t entry; /* in the run */
+    bool popped;
+};
+
+static int place_forward_cmp(const void *a, const void *b)
+{
+    uint64_t x = ((const struct place *)a)->seq, y = ((const struct place *)b)->seq;
+    return (x > y) - (x < y);
+}
+
+static int place_backward_cmp(const void *a, const void *b)
+{
+    return place_forward_cmp(b, a);
+}
+
+static bool is_head(const struct place *p, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (!p[k].popped && p[k].unit == p[i].unit)
+            return false;
+    }
+    return !p[i].popped;
+}
+
+/* Of the heads of all units the one with the smallest labels; in a tie the unit that gave the entry
+ * before goes on. */
+static size_t head_pick(const struct place *p, size_t n, const struct sk_result_entry *run,
+                        uint64_t last)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_head(p, i))
+            continue;
+        int c = best == SIZE_MAX ? -1
+                                 : sk_str_cmp(run[p[i].entry].labels->printed,
+                                              run[p[best].entry].labels->printed);
+        if (c < 0 || (c == 0 && p[i].unit == last))
+            best = i;
+    }
+    return best;
+}
+
+static size_t places_list(const struct sk_result_entry *run, size_t n, struct place *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (out != NULL)
+            out[count] = (struct place){run[i].seq >> 40, run[i].seq, i, false};
+        count++;
+        for (const struct sk_result_repeat *r = run[i].repeats->next; r != NULL; r = r->next) {
+            if (out != NULL)
+                out[count] = (struct place){r->seq >> 40, r->seq, i, false};
+            count++;
+        }
+    }
+    return count;
+}
+
+/* Entries of one stream and time that come from several chunks are merged as Loki merges chunks: an
+ * entry that stands at the head of several is taken from all of them. */
+static enum sk_err tie_merge(struct sk_result_entry *run, size_t n, bool forward)
+{
+    size_t count = places_list(run, n, NULL), done = 0;
+    bool several = false;
+    struct place *p = sk_calloc(count, sizeof(*p));
+    struct sk_result_entry *merged = sk_calloc(n, sizeof(*merged));
+    bool *given = sk_calloc(n, sizeof(*given));
+    enum sk_err err = p == NULL || merged == NULL || given == NULL ? SK_ENOMEM : SK_OK;
+    if (err != SK_OK)
+        goto out;
+    (void)places_list(run, n, p);
+    for (size_t i = 1; i < count; i++)
+        several = several || p[i].unit != p[0].unit;
+    if (!several)
+        goto out;
+    qsort(p, count, sizeof(*p), forward ? place_forward_cmp : place_backward_cmp);
+    for (uint64_t last = 0; done < n;) {
+        size_t at = head_pick(p, count, run, last), entry = p[at].entry;
+        last = p[at].unit;
+        for (size_t i = 0; i < count; i++) {
+            if (p[i].entry == entry && is_head(p, i))
+                p[i].popped = true;
+        }
+        if (!given[entry])
+            merged[done++] = run[entry];
+        given[entry] = true;
+    }
+    memcpy(run, merged, n * sizeof(*run));
+out:
+    sk_free(p);
+    sk_free(merged);
+    sk_free(given);
+    return err;
+}
+
+static enum sk_err ties_merge(struct sk_result_entry *items, size_t count, bool forward)
+{
+    enum sk_err err = SK_OK;
+    for (size_t from = 0; from < count && err == SK_OK;) {
+        size_t end = from + 1;
+        while (end < count && items[end].ts_ns == items[from].ts_ns &&
+               items[end].hash == items[from].hash)
+            end++;
+        if (end - from > 1)
+            err = tie_merge(items + from, end - from, forward);
+        from = end;
+    }
+    return err;
+}
+
 enum sk_err sk_topk_finish(struct sk_topk *t)
 {
     if (t->cap == 0) { /* interval: already in order */
@@ -271,9 +397,10 @@ enum sk_err sk_topk_finish(struct sk_topk *t)
         return SK_OK;
     }
     sort_items(t);
+    enum sk_err err = ties_merge(t->items, t->count, t->forward);
     t->res->entries = t->items;
     t->res->count = t->count;
     t->items = NULL;
     t->count = 0;
-    return SK_OK;
+    return err;
 }

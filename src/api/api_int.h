@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_int.h -- shared inside src/api: one request on its way (struct call), routes, answers.
+ *
+ *   loop    sk_api_on_request: route, method, tenant, parameters -> inline answer, or
+ *   worker  call->work() fills call->resp -> call_finish()
+ *   loop    call_answer: sk_http_respond(); the call is gone with the request
+ *
+ * A call lives in the request's arena. call->stop is set when the client goes away. */
+#ifndef SK_API_API_INT_H
+#define SK_API_API_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "base/metrics.h"
+#include "base/workpool.h"
+#include "config/config.h"
+#include "ingester/ingester.h"
+
+struct call;
+struct pieces;
+struct scratch;
+
+enum route_flags {
+    ROUTE_GET = 1,
+    ROUTE_POST = 2,
+    ROUTE_TENANT = 4,  /* needs one */
+    ROUTE_PUSH = 8,    /* body limits and error manners of a push */
+    ROUTE_ADMIN = 16,  /* loopback only */
+    ROUTE_ANY = 32,    /* any method */
+};
+
+struct route {
+    const char *path;  /* {name} matches one segment */
+    const char *label; /* for metrics */
+    unsigned flags;
+    enum sk_work_class work_class;
+    void (*work)(struct call *call); /* on a worker; must end in call_finish(), at once or later */
+    void (*serve)(struct call *call); /* on the loop, instead of `work` */
+};
+
+struct sk_api {
+    struct sk_api_options opt;
+    const struct sk_config *config;
+    _Atomic bool stopping;
+    pthread_mutex_t scratch_lock;
+    struct scratch *scratch; /* free ones */
+    int64_t start_ns;
+};
+
+struct call {
+    struct sk_job job;
+    struct sk_loopmsg msg;
+    struct sk_api *api;
+    struct sk_http_req *req;
+    const struct route *route;
+    struct sk_str tenant;
+    struct sk_str path_arg;        /* what {name} matched */
+    struct sk_http_param *params;  /* form first, then URL */
+    struct sk_http_response resp;
+    _Atomic bool stop;
+    void *state;           /* the handler's */
+    struct pieces *pieces; /* an answer that goes out in pieces */
+};
+
+/* ---- router.c ---- */
+
+const struct route *route_find(struct sk_str path, struct sk_str *ret_arg);
+
+/* ---- api_answer.c ---- */
+
+void call_finish(struct call *call); /* any thread */
+/* A plain text answer of `status`; a newline is added when `newline`. */
+void answer_text(struct call *call, int status, const char *text, bool newline);
+/* JSON body with status 200. Takes `body`. */
+void answer_json(struct call *call, struct sk_strbuf *body);
+/* An error of a query with Loki's status for its code. */
+void answer_error(struct call *call, enum sk_err err, const char *text);
+/* The answer goes out in pieces: `produce` fills one on a worker, until *last. `state` is freed with
+ * `dispose` in the end. */
+void answer_pieces(struct call *call, const char *content_type,
+                   void (*produce)(struct call *call, struct sk_strbuf *out, bool *last),
+                   void (*dispose)(struct call *call));
+
+/* ---- params.c ---- */
+
+/* First value of a parameter; ptr NULL when absent. */
+struct sk_str param_get(const struct call *call, const char *name);
+SK_MUST_CHECK enum sk_err params_load(struct call *call, struct sk_error *reterr);
+
+struct time_range {
+    int64_t start_ns, end_ns;
+};
+SK_MUST_CHECK enum sk_err param_range(const struct call *call, struct time_range *ret,
+                                      struct sk_error *reterr);
+SK_MUST_CHECK enum sk_err param_time(struct sk_str text, int64_t absent_ns, int64_t *ret_ns,
+                                     struct sk_error *reterr);
+SK_MUST_CHECK enum sk_err param_duration(struct sk_str text, int64_t *ret_ns,
+                                         struct sk_error *reterr);
+SK_MUST_CHECK enum sk_err param_limit(const struct call *call, uint64_t absent, uint64_t *ret,
+                                      struct sk_error *reterr);
+SK_MUST_CHECK enum sk_err param_direction(const struct call *call, bool *ret_forward,
+                                          struct sk_error *reterr);
+/* max_query_length and max_query_lookback. *ret_empty: nothing of the range is left. */
+SK_MUST_CHECK enum sk_err range_limits(const struct call *call, struct time_range *range,
+                                       bool *ret_empty, struct sk_error *reterr);
+const struct sk_limits *call_limits(const struct call *call);
+
+/* ---- handlers ---- */
+
+void push_work(struct call *call);
+void push_legacy_work(struct call *call);
+void query_range_work(struct call *call);
+void query_instant_work(struct call *call);
+void labels_work(struct call *call);
+void label_values_work(struct call *call);
+void series_work(struct call *call);
+void stats_work(struct call *call);
+void format_query_work(struct call *call);
+void ready_serve(struct call *call);
+void metrics_work(struct call *call);
+void config_work(struct call *call);
+void buildinfo_serve(struct call *call);
+void services_serve(struct call *call);
+void log_level_serve(struct call *call);
+void flush_serve(struct call *call);
+
+void push_scratch_free(struct sk_api *api);
+
+#endif
