@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config_load.c -- from argv, files and the environment to a struct sk_config.
  *
- * The order: flags are read; the file is found, expanded, parsed and checked; flags are laid over it;
- * warnings are collected; what follows from other keys is written into the tree; fields are read from
- * the tree; the whole is checked as Loki checks it. Threads: one. */
+ * The order: flags are read; the file is found, expanded, parsed and checked; flags are laid
+ * over it; warnings are collected; what follows from other keys is written into the tree; fields
+ * are read from the tree; the whole is checked as Loki checks it. Threads: one. */
 #include "config/config_int.h"
 
 #include <stdlib.h>
