@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes are a configuration or are refused with a text, with and without variables expanded; what
- * loads prints, and what was loaded from print prints the same again. */
+/* Any bytes are a configuration or are refused with a text; what loads prints, and what was loaded
+ * from print prints the same again. Variables in any text expand or are refused with a text. */
 #include <stdint.h>
 #include <string.h>
 

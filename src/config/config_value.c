@@ -473,8 +473,8 @@ void sk_value_format(struct sk_strbuf *out, enum sk_key_type type, const struct 
 {
     int64_t y;
     unsigned m, d;
-    bool password = type == SK_KEY_URL && (sk_str_find(v->s, SK_STR("@"), 0) != SIZE_MAX ||
-                                           sk_str_is(v->s, "<secret>"));
+    bool password = type == SK_KEY_URL &&
+                    (sk_str_find(v->s, SK_STR("@"), 0) != SIZE_MAX || sk_str_is(v->s, "<secret>"));
     if (type == SK_KEY_SECRET || password) {
         format_secret(out, v->s);
     } else if (type == SK_KEY_INT) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protects the way from argv and files to struct sk_config: real files load, defaults hold, flags win,
- * every fault is named in Loki's words, and what /config prints loads again. */
+/* Protects the way from argv and files to struct sk_config: real files load, defaults hold, flags
+ * win, every fault is named in Loki's words, and what /config prints loads again. */
 #include "lib/testlib.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@
     ". Use `-config.expand-env=true` flag if you want to expand environment variables in your "    \
     "config file"
 
-static char *folder;  /* of this test */
+static char *folder;   /* of this test */
 static char file[512]; /* in it */
 
 static const char minimal[] = "common: {path_prefix: /data}\n"
@@ -92,8 +92,8 @@ static void refused(const char *before, const char *text, const char *want)
 static void files_of_helm_and_tests_load(void **state)
 {
     (void)state;
-    static const char *const names[] = {"helm",    "helm-community", "minimal",
-                                        "no-prefix", "v11",          "v12-then-v13"};
+    static const char *const names[] = {"helm", "helm-community", "minimal", "no-prefix",
+                                        "v11",  "v12-then-v13"};
     for (size_t i = 0; i < SK_COUNT_OF(names); i++) {
         char path[64];
         struct sk_config c;
@@ -302,13 +302,22 @@ static void flags_win_over_the_file(void **state)
 {
     (void)state;
     struct sk_config c;
-    static const char *const args[] = {
-        "-server.http-listen-port=13156", "--auth.enabled=false", "-querier.multi-tenant-queries-enabled",
-        "-ingester.chunk-encoding", "gzip", "-validation.reject-old-samples=F",
-        "-validation.discover-service-name=a", "-validation.discover-service-name=b",
-        "-querier.query-timeout=2m", "-distributor.max-line-size=1MB",
-        "-ingester.chunks-idle-period=1.5m", "-distributor.ingestion-rate-limit-mb=0x1p3",
-        "-log.level=debug", "words", "-end=the flags", NULL};
+    static const char *const args[] = {"-server.http-listen-port=13156",
+                                       "--auth.enabled=false",
+                                       "-querier.multi-tenant-queries-enabled",
+                                       "-ingester.chunk-encoding",
+                                       "gzip",
+                                       "-validation.reject-old-samples=F",
+                                       "-validation.discover-service-name=a",
+                                       "-validation.discover-service-name=b",
+                                       "-querier.query-timeout=2m",
+                                       "-distributor.max-line-size=1MB",
+                                       "-ingester.chunks-idle-period=1.5m",
+                                       "-distributor.ingestion-rate-limit-mb=0x1p3",
+                                       "-log.level=debug",
+                                       "words",
+                                       "-end=the flags",
+                                       NULL};
     char text[1024];
     snprintf(text, sizeof(text),
              "%sserver: {http_listen_port: 1}\nlimits_config: {max_line_size: 5}\n", minimal);
@@ -375,7 +384,8 @@ static void bad_flags_exit_with_2_in_gos_words(void **state)
          "flag needs an argument: -server.http-listen-address"},
         {"-=x", NULL, "bad flag syntax: -=x"},
         {"---x", NULL, "bad flag syntax: ---x"},
-        {"-skald.workers=x", NULL, "invalid value \"x\" for flag -skald.workers: must be 0 to 1024"},
+        {"-skald.workers=x", NULL,
+         "invalid value \"x\" for flag -skald.workers: must be 0 to 1024"},
         {"-skald.wal-sync=never", NULL,
          "invalid value \"never\" for flag -skald.wal-sync: must be always, interval:<duration> or "
          "os"},
@@ -423,8 +433,8 @@ static void own_settings_come_from_flags_then_variables(void **state)
     setenv("SKALD_WORKERS", "many", 1);
     struct sk_error why;
     int status;
-    assert_int_not_equal(
-        load(testlib_path("golden/config/minimal.yaml"), NULL, &c, &status, &why), SK_OK);
+    assert_int_not_equal(load(testlib_path("golden/config/minimal.yaml"), NULL, &c, &status, &why),
+                         SK_OK);
     assert_string_equal(why.text,
                         "invalid value \"many\" for variable SKALD_WORKERS: must be 0 to 1024");
     assert_int_equal(status, 2);
@@ -483,7 +493,8 @@ static void faults_of_yaml_are_named_as_in_loki(void **state)
             BAD "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!str `abc` into "
                 "time.Duration" HINT "\nhint: ingester.chunk_idle_period takes a duration");
     refused("", "server: [1]\n",
-            BAD "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into server.Config" HINT);
+            BAD
+            "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into server.Config" HINT);
     refused("", "server: 5\n",
             BAD "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!int `5` into "
                 "server.Config" HINT);
@@ -496,8 +507,9 @@ static void faults_of_yaml_are_named_as_in_loki(void **state)
     refused("", "limits_config: {query_timeout: 5}\n",
             BAD "not a valid duration string: \"5\"" HINT);
     refused("", "a: [\n", BAD "yaml: line 1: did not find expected node content" HINT);
-    refused("", "- a\n", BAD "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into "
-                             "loki.ConfigWrapper" HINT);
+    refused("", "- a\n",
+            BAD "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into "
+                "loki.ConfigWrapper" HINT);
     refused("", "ruler: {remote_write: {clients: {a: {urls: x}}}}\n",
             BAD "yaml: unmarshal errors:\n  line 1: field urls not found in type config" HINT);
     refused("", "ruler: {remote_write: {clients: {a: {}, a: {}}}}\n",
@@ -552,10 +564,11 @@ static void faults_of_schema_periods_are_named(void **state)
                "{period: 168h}}",
                "CONFIG ERROR: invalid schema config: validating period_config: tsdb must always "
                "have periodic config for index set to 24h");
-    bad_period("{from: 2024-01-01, store: tsdb, object_store: filesystem, schema: v12, index: "
-               "{period: 24h}}",
-               "CONFIG ERROR: schema v13 is required to store Structured Metadata and use native "
-               "OTLP ingestion, your schema version is v12. Set `allow_structured_metadata: false`");
+    bad_period(
+        "{from: 2024-01-01, store: tsdb, object_store: filesystem, schema: v12, index: "
+        "{period: 24h}}",
+        "CONFIG ERROR: schema v13 is required to store Structured Metadata and use native "
+        "OTLP ingestion, your schema version is v12. Set `allow_structured_metadata: false`");
     bad_period("{from: 2024-02-01, store: tsdb, object_store: filesystem, schema: v13, index: "
                "{period: 24h}}, {from: 2024-01-01, store: tsdb, object_store: filesystem, schema: "
                "v13, index: {period: 24h}}",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protects -config.expand-env: every form behaves as in Loki, whose table of observations this is. */
+/* Protects -config.expand-env: every form behaves as was observed in Loki. */
 #include "lib/testlib.h"
 
 #include "config/config_int.h"

@@ -72,8 +72,9 @@ static void a_tenant_has_its_own_and_the_common_limits(void **state)
 static void empty_documents_load(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "{}", "{}\n", "overrides:\n", "overrides: {}\n",
-                                        "# nothing\n", "---\n", "configs:\n", "~"};
+    static const char *const texts[] = {
+        "",      "{}",         "{}\n", "overrides:\n", "overrides: {}\n", "# nothing\n",
+        "---\n", "configs:\n", "~"};
     struct sk_config c;
     config_with(runtime, &c);
     for (size_t i = 0; i < SK_COUNT_OF(texts); i++) {
