@@ -197,11 +197,12 @@ class QueryOutput(Case):
         self.assertEqual(r.out.splitlines()[0],
                          '2026-11-22T14:29:30Z level=info i=59 k=1 msg="hello <world>"')
         r = self.query("query", "--limit=4", "--labels-length=60")
-        self.assertEqual(r.out.splitlines()[0].index("level=info"), len("2026-11-22T14:29:30Z ") + 61)
+        self.assertEqual(r.out.splitlines()[0].index("level=info"),
+                         len("2026-11-22T14:29:30Z ") + 61)
 
     def test_time_zone_and_format(self):
-        r = self.replay("query", "query", *RANGE, "--limit=4", "--output-timestamp-format=rfc3339nano",
-                        '{app="cli"}', env={"TZ": "XYZ-1"})
+        r = self.replay("query", "query", *RANGE, "--limit=4",
+                        "--output-timestamp-format=rfc3339nano", '{app="cli"}', env={"TZ": "XYZ-1"})
         self.assertTrue(r.out.startswith("2026-11-22T15:29:30.000000001+01:00 {"))
 
     def test_colours_only_on_a_terminal(self):
@@ -209,9 +210,9 @@ class QueryOutput(Case):
         self.assertNotIn("\033", r.out + r.err)
         self.server.answers[:] = [golden("query.resp")]
         ours, theirs = pty.openpty()
-        p = subprocess.run([PROGRAM, "--addr=" + self.server.addr, "query", "-z", "UTC", "--limit=4",
-                            *RANGE, '{app="cli"}'], stdout=theirs, stderr=subprocess.PIPE,
-                           env=environment(), timeout=60)
+        p = subprocess.run([PROGRAM, "--addr=" + self.server.addr, "query", "-z", "UTC",
+                            "--limit=4", *RANGE, '{app="cli"}'], stdout=theirs,
+                           stderr=subprocess.PIPE, env=environment(), timeout=60)
         os.close(theirs)
         out = os.read(ours, 65536).decode()
         os.close(ours)
@@ -298,14 +299,15 @@ class Paging(Case):
 
     def streams(self, times):
         values = ",".join('["%d","l%d"]' % (t, i) for i, t in enumerate(times))
-        return answer(200, ('{"data":{"resultType":"streams","result":[{"stream":{},"values":[%s]}]}}'
-                            % values).encode())
+        body = '{"data":{"resultType":"streams","result":[{"stream":{},"values":[%s]}]}}' % values
+        return answer(200, body.encode())
 
     def test_a_batch_of_one_time_stops(self):
         t = 1795356001000000000
         r = self.run_ctl("query", *RANGE, "--batch=10", "{}", answers=[self.streams([t] * 10)])
         self.assertEqual(r.code, 1)
-        self.assertIn("Invalid batch size 10, the next query will have 10 overlapping entries", r.err)
+        self.assertIn("Invalid batch size 10, the next query will have 10 overlapping entries",
+                      r.err)
         self.assertIn("Please increase your batch size to at least 11", r.err)
 
     def test_forward_repeats_the_newest_time(self):
@@ -336,7 +338,8 @@ class HeadersAndErrors(Case):
         self.assert_request(0, "query-headers")
 
     def test_bearer_token(self):
-        self.replay("query-bearer", "query", *RANGE, "--limit=1", "--bearer-token=tok", '{app="cli"}')
+        self.replay("query-bearer", "query", *RANGE, "--limit=1", "--bearer-token=tok",
+                    '{app="cli"}')
         self.assert_request(0, "query-bearer")
         with tempfile.NamedTemporaryFile("w") as f:
             f.write("tok\n")
