@@ -6,6 +6,7 @@
  * the tree; the whole is checked as Loki checks it. Threads: one. */
 #include "config/config_int.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -36,10 +37,9 @@ static const char built_in[] = "auth_enabled: false\n"
 
 static enum sk_err put_built_in_path(struct sk_config *config, struct sk_config_node *root)
 {
-    char *cwd = getcwd(NULL, 0);
-    const char *at = cwd == NULL || strcmp(cwd, "/") == 0 ? "" : cwd;
+    char cwd[PATH_MAX];
+    const char *at = getcwd(cwd, sizeof(cwd)) == NULL || strcmp(cwd, "/") == 0 ? "" : cwd;
     struct sk_str path = sk_arena_printf(&config->arena, "%s/skald-data", at);
-    free(cwd); /* getcwd's own allocation */
     if (path.ptr == NULL)
         return SK_ENOMEM;
     return sk_node_put_text(&config->arena, root, "common.path_prefix", path.ptr);
