@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config_load.c -- from argv, files and the environment to a struct sk_config.
  *
- * The order: flags are read; the file is found, expanded, parsed and checked; flags are laid over it;
- * warnings are collected; what follows from other keys is written into the tree; fields are read from
- * the tree; the whole is checked as Loki checks it. Threads: one. */
+ * The order: flags are read; the file is found, expanded, parsed and checked; flags are laid
+ * over it; warnings are collected; what follows from other keys is written into the tree; fields
+ * are read from the tree; the whole is checked as Loki checks it. Threads: one. */
 #include "config/config_int.h"
 
 #include <limits.h>
@@ -38,8 +38,8 @@ static const char built_in[] = "auth_enabled: false\n"
 static enum sk_err put_built_in_path(struct sk_config *config, struct sk_config_node *root)
 {
     char cwd[PATH_MAX];
-    const char *at = getcwd(cwd, sizeof(cwd)) == NULL || strcmp(cwd, "/") == 0 ? "" : cwd;
-    struct sk_str path = sk_arena_printf(&config->arena, "%s/skald-data", at);
+    bool at_root = getcwd(cwd, sizeof(cwd)) == NULL || strcmp(cwd, "/") == 0;
+    struct sk_str path = sk_arena_printf(&config->arena, "%s/skald-data", at_root ? "" : cwd);
     if (path.ptr == NULL)
         return SK_ENOMEM;
     return sk_node_put_text(&config->arena, root, "common.path_prefix", path.ptr);
