@@ -17,10 +17,12 @@
 #include "base/workpool.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
+#include "wire/push.h"
 
 struct call;
 struct pieces;
 struct scratch;
+struct sk_codec_ctx;
 
 enum route_flags {
     ROUTE_GET = 1,
@@ -62,6 +64,15 @@ struct call {
     _Atomic bool stop;
     void *state;           /* the handler's */
     struct pieces *pieces; /* an answer that goes out in pieces */
+};
+
+/* Buffers of one push while it is decoded; a few are kept between requests. */
+struct scratch {
+    struct scratch *next;
+    struct sk_push push;
+    struct sk_strbuf inflated; /* Content-Encoding taken off */
+    struct sk_strbuf body;     /* snappy */
+    struct sk_codec_ctx *codec;
 };
 
 /* ---- router.c ---- */
@@ -110,6 +121,7 @@ const struct sk_limits *call_limits(const struct call *call);
 /* ---- handlers ---- */
 
 void push_work(struct call *call);
+void otlp_work(struct call *call);
 void push_legacy_work(struct call *call);
 void query_range_work(struct call *call);
 void query_instant_work(struct call *call);
@@ -126,6 +138,14 @@ void services_serve(struct call *call);
 void log_level_serve(struct call *call);
 void flush_serve(struct call *call);
 
+/* ---- push_api.c, for pushes of every form ---- */
+
+struct scratch *scratch_take(struct sk_api *api); /* NULL: out of memory */
+void scratch_give(struct sk_api *api, struct scratch *s);
 void push_scratch_free(struct sk_api *api);
+/* The most bytes that a body may unpack to. */
+uint64_t push_inflate_max(const struct sk_api *api);
+/* Retry-After where a status of a push asks for patience. */
+void push_retry_header(struct call *call, int status);
 
 #endif

@@ -11,15 +11,7 @@
 
 enum { SCRATCH_KEEP_BYTES = 8 << 20 };
 
-struct scratch {
-    struct scratch *next;
-    struct sk_push push;
-    struct sk_strbuf inflated; /* gzip, deflate */
-    struct sk_strbuf body;     /* snappy */
-    struct sk_codec_ctx *codec;
-};
-
-static struct scratch *scratch_take(struct sk_api *api)
+struct scratch *scratch_take(struct sk_api *api)
 {
     pthread_mutex_lock(&api->scratch_lock);
     struct scratch *s = api->scratch;
@@ -50,7 +42,7 @@ static void scratch_drop(struct scratch *s)
     sk_free(s);
 }
 
-static void scratch_give(struct sk_api *api, struct scratch *s)
+void scratch_give(struct sk_api *api, struct scratch *s)
 {
     if (s->inflated.cap + s->body.cap + s->push.entry_cap * sizeof(*s->push.entries) +
             s->push.pair_cap * sizeof(*s->push.pairs) + s->push.arena.held_bytes >
@@ -76,7 +68,7 @@ void push_scratch_free(struct sk_api *api)
 
 /* ---- body ---- */
 
-static uint64_t inflate_max(const struct sk_api *api)
+uint64_t push_inflate_max(const struct sk_api *api)
 {
     uint64_t max = api->config->max_decompressed_size;
     uint64_t half = api->opt.body_budget == NULL ? max : api->opt.body_budget->limit_bytes / 2;
@@ -98,7 +90,7 @@ static enum sk_err body_inflate(struct call *call, struct scratch *s, struct sk_
     struct sk_str enc = sk_http_header_get(call->req, "Content-Encoding");
     struct sk_slice body = {(const uint8_t *)call->req->body.ptr, call->req->body.len};
     bool gzip = sk_str_is(enc, "gzip"), deflate = sk_str_is(enc, "deflate");
-    uint64_t max = inflate_max(call->api);
+    uint64_t max = push_inflate_max(call->api);
     *ret = body;
     if (enc.len == 0 || sk_str_is(enc, "snappy"))
         return SK_OK;
@@ -189,7 +181,7 @@ static enum sk_err body_decode(struct call *call, struct scratch *s, bool legacy
     if (json)
         return legacy ? sk_push_decode_json_legacy(&s->push, sk_str_of_slice(body), reterr)
                       : sk_push_decode_json(&s->push, sk_str_of_slice(body), reterr);
-    uint64_t max = inflate_max(call->api);
+    uint64_t max = push_inflate_max(call->api);
     sk_strbuf_reset(&s->body);
     err = sk_snappy_block_unpack(body, max, &s->body);
     if (err == SK_ELIMIT)
@@ -204,6 +196,14 @@ static enum sk_err body_decode(struct call *call, struct scratch *s, bool legacy
 
 /* ---- answer ---- */
 
+void push_retry_header(struct call *call, int status)
+{
+    if (status == 429)
+        call->resp.headers = SK_STR("Retry-After: 1\r\n");
+    else if (status == 503)
+        call->resp.headers = SK_STR("Retry-After: 5\r\n");
+}
+
 /* Any thread: everything accepted is durable. */
 static void push_done(struct sk_pushop *op)
 {
@@ -215,8 +215,7 @@ static void push_done(struct sk_pushop *op)
         call->resp.body = op->text;
         op->text = (struct sk_strbuf){0};
     }
-    if (op->status == 429 || op->status == 503)
-        call->resp.headers = op->status == 429 ? SK_STR("Retry-After: 1\r\n") : SK_STR("Retry-After: 5\r\n");
+    push_retry_header(call, op->status);
     sk_pushop_deinit(op);
     sk_free(op);
     call_finish(call);

@@ -19,6 +19,8 @@ static const struct route routes[] = {
      push_work, NULL},
     {"/api/prom/push", "api_prom_push", ROUTE_POST | ROUTE_TENANT | ROUTE_PUSH, SK_WORK_INGEST,
      push_legacy_work, NULL},
+    {"/otlp/v1/logs", "otlp_v1_logs", ROUTE_POST | ROUTE_TENANT | ROUTE_PUSH, SK_WORK_INGEST, otlp_work,
+     NULL},
     {"/loki/api/v1/query_range", "loki_api_v1_query_range", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      query_range_work, NULL},
     {"/loki/api/v1/query", "loki_api_v1_query", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/varint.h"
+#include "wire/wire_int.h"
 
 void sk_push_init(struct sk_push *push, size_t arena_max, struct sk_budget *budget)
 {
@@ -212,7 +213,7 @@ static enum sk_err stream_decode(struct sk_push *push, struct sk_slice msg, stru
     return err;
 }
 
-static enum sk_err limit_text(enum sk_err err, struct sk_error *reterr)
+enum sk_err sk_wire_limit_text(enum sk_err err, struct sk_error *reterr)
 {
     if (err == SK_ELIMIT)
         return sk_error_set(reterr, err,
@@ -236,7 +237,7 @@ enum sk_err sk_push_decode_proto(struct sk_push *push, struct sk_slice body, str
             return wrong_wire(&f, "Streams", reterr);
         err = stream_decode(push, f.bytes, reterr);
         if (err != SK_OK)
-            return limit_text(err, reterr);
+            return sk_wire_limit_text(err, reterr);
     }
     return err;
 }

@@ -8,6 +8,7 @@
 
 #include "base/gotext.h"
 #include "base/jsonscan.h"
+#include "wire/wire_int.h"
 
 enum { LABEL_COUNT_MAX = 4096 };
 
@@ -19,15 +20,21 @@ struct decoder {
     const char *fault; /* why the present stream object is refused */
 };
 
-/* "error found in #N byte of ...|near|..., bigger context ...|far|..." around `at`. */
-static enum sk_err fail_at(struct decoder *d, const char *at, const char *what)
+enum sk_err sk_wire_fail_at(struct sk_error *reterr, struct sk_str text, const char *at,
+                            const char *what)
 {
-    size_t before = (size_t)(at - d->begin), after = (size_t)(d->j.end - at);
+    size_t before = (size_t)(at - text.ptr), after = text.len - before;
     size_t nb = before < 10 ? before : 10, na = after < 10 ? after : 10;
     size_t fb = before < 50 ? before : 50, fa = after < 50 ? after : 50;
-    return sk_error_set(d->reterr, SK_EPARSE,
+    return sk_error_set(reterr, SK_EPARSE,
                         "%s, error found in #%zu byte of ...|%.*s|..., bigger context ...|%.*s|...",
                         what, nb, (int)(nb + na), at - nb, (int)(fb + fa), at - fb);
+}
+
+static enum sk_err fail_at(struct decoder *d, const char *at, const char *what)
+{
+    struct sk_str text = {d->begin, (size_t)(d->j.end - d->begin)};
+    return sk_wire_fail_at(d->reterr, text, at, what);
 }
 
 /* The same for a fault inside stream object `end` points behind. */
@@ -245,10 +252,7 @@ static const char *stream_read(struct decoder *d, struct sk_json *j)
 
 static enum sk_err limit_fail(struct decoder *d)
 {
-    return sk_error_set(d->reterr, SK_ELIMIT,
-                        "push too large: more than %u streams, %u entries or %u metadata pairs in one "
-                        "request; send smaller batches",
-                        SK_PUSH_STREAMS_MAX, SK_PUSH_ENTRIES_MAX, SK_PUSH_PAIRS_MAX);
+    return sk_wire_limit_text(SK_ELIMIT, d->reterr);
 }
 
 static enum sk_err streams_read(struct decoder *d)
