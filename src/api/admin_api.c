@@ -42,13 +42,16 @@ static void process_metrics(const struct sk_api *api)
         sk_metric_set(sk_gauge("skald_process_cpu_milliseconds", "CPU time of the process.", ""),
                       (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000 +
                           (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1000);
-    sk_metric_set(sk_gauge("loki_build_info", "Always 1; labels tell the version.",
-                           "version=\"3.7.6\",revision=\"skald-0.1.0\",branch=\"main\",goversion=\"\""),
-                  1);
+    sk_metric_set(
+        sk_gauge("loki_build_info", "Always 1; labels tell the version.",
+                 "version=\"3.7.6\",revision=\"skald-0.1.0\",branch=\"main\",goversion=\"\""),
+        1);
     for (int l = SK_LOG_DEBUG; l <= SK_LOG_ERROR; l++) {
         char labels[32];
-        (void)snprintf(labels, sizeof(labels), "level=\"%s\"", sk_log_level_name((enum sk_log_level)l));
-        struct sk_metric *m = sk_counter("loki_log_messages_total", "Lines of skald's own log.", labels);
+        (void)snprintf(labels, sizeof(labels), "level=\"%s\"",
+                       sk_log_level_name((enum sk_log_level)l));
+        struct sk_metric *m =
+            sk_counter("loki_log_messages_total", "Lines of skald's own log.", labels);
         sk_metric_add(m, sk_log_count((enum sk_log_level)l) - sk_metric_value(m));
     }
 }
@@ -88,7 +91,8 @@ void buildinfo_serve(struct call *call)
 void services_serve(struct call *call)
 {
     answer_text(call, 200,
-                "server => Running\ningester => Running\nstore => Running\nquerier => Running\n", false);
+                "server => Running\ningester => Running\nstore => Running\nquerier => Running\n",
+                false);
 }
 
 void log_level_serve(struct call *call)
@@ -99,7 +103,8 @@ void log_level_serve(struct call *call)
     sk_strbuf_init(&body, 4096);
     struct sk_str wanted = param_get(call, "log_level");
     if (sk_str_is(call->req->method, "GET")) {
-        sk_strbuf_printf(&body, "{\"message\":\"Current log level is %s\"}\n", sk_log_level_name(level));
+        sk_strbuf_printf(&body, "{\"message\":\"Current log level is %s\"}\n",
+                         sk_log_level_name(level));
     } else if (sk_log_level_by_name(wanted, &level)) {
         sk_log_set_level(level);
         sk_strbuf_printf(&body, "{\"status\":\"success\",\"message\":\"Log level set to %s\"}\n",

@@ -84,8 +84,8 @@ static void body_compress(struct call *call)
     struct sk_codec_ctx *codec;
     struct sk_strbuf packed;
     struct sk_str accept = sk_http_header_get(call->req, "Accept-Encoding");
-    if (call->resp.body.len < GZIP_BYTES_MIN || sk_str_find(accept, SK_STR("gzip"), 0) == SIZE_MAX ||
-        sk_codec_ctx_create(&codec) != SK_OK)
+    if (call->resp.body.len < GZIP_BYTES_MIN ||
+        sk_str_find(accept, SK_STR("gzip"), 0) == SIZE_MAX || sk_codec_ctx_create(&codec) != SK_OK)
         return;
     sk_strbuf_init(&packed, SIZE_MAX / 2);
     struct sk_slice raw = {(const uint8_t *)call->resp.body.ptr, call->resp.body.len};

@@ -27,10 +27,10 @@ struct sk_codec_ctx;
 enum route_flags {
     ROUTE_GET = 1,
     ROUTE_POST = 2,
-    ROUTE_TENANT = 4,  /* needs one */
-    ROUTE_PUSH = 8,    /* body limits and error manners of a push */
-    ROUTE_ADMIN = 16,  /* loopback only */
-    ROUTE_ANY = 32,    /* any method */
+    ROUTE_TENANT = 4, /* needs one */
+    ROUTE_PUSH = 8,   /* body limits and error manners of a push */
+    ROUTE_ADMIN = 16, /* loopback only */
+    ROUTE_ANY = 32,   /* any method */
 };
 
 struct route {
@@ -38,7 +38,7 @@ struct route {
     const char *label; /* for metrics */
     unsigned flags;
     enum sk_work_class work_class;
-    void (*work)(struct call *call); /* on a worker; must end in call_finish(), at once or later */
+    void (*work)(struct call *call);  /* on a worker; must end in call_finish(), at once or later */
     void (*serve)(struct call *call); /* on the loop, instead of `work` */
 };
 
@@ -58,8 +58,8 @@ struct call {
     struct sk_http_req *req;
     const struct route *route;
     struct sk_str tenant;
-    struct sk_str path_arg;        /* what {name} matched */
-    struct sk_http_param *params;  /* form first, then URL */
+    struct sk_str path_arg;       /* what {name} matched */
+    struct sk_http_param *params; /* form first, then URL */
     struct sk_http_response resp;
     _Atomic bool stop;
     void *state;           /* the handler's */

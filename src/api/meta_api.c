@@ -53,8 +53,8 @@ static struct sk_series_query series_query(const struct call *call, struct time_
     return (struct sk_series_query){.tenant = call->tenant,
                                     .matchers = m,
                                     .start_ns = range.start_ns,
-                                    .end_ns = range.end_ns == INT64_MAX ? range.end_ns
-                                                                        : range.end_ns + 1,
+                                    .end_ns =
+                                        range.end_ns == INT64_MAX ? range.end_ns : range.end_ns + 1,
                                     .sources = call->api->opt.sources,
                                     .source_count = call->api->opt.source_count,
                                     .budget = call->api->opt.query_budget};
@@ -65,8 +65,9 @@ static enum sk_err meta_range(const struct call *call, struct time_range *range,
 {
     enum sk_err err = param_range(call, range, reterr);
     if (err == SK_OK && range->end_ns < range->start_ns)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "this data is no longer available, it is past now - max_query_lookback (0s)");
+        err = sk_error_set(
+            reterr, SK_EINVAL,
+            "this data is no longer available, it is past now - max_query_lookback (0s)");
     if (err == SK_OK)
         err = range_limits(call, range, ret_empty, reterr);
     return err;
@@ -78,9 +79,8 @@ static enum sk_err selector_param(struct call *call, const struct sk_ast_matcher
 {
     struct sk_str text = param_get(call, "query");
     *ret = NULL;
-    return text.len == 0
-               ? SK_OK
-               : sk_logql_parse_selector(&call->req->arena, text, false, ret, reterr);
+    return text.len == 0 ? SK_OK
+                         : sk_logql_parse_selector(&call->req->arena, text, false, ret, reterr);
 }
 
 /* Labels are looked up in whole tables, as Loki does: one day each. */
@@ -187,7 +187,8 @@ static enum sk_err series_selectors(struct call *call, struct sk_str *texts, siz
         if (!sk_str_is(p->name, "match[]") && !sk_str_is(p->name, "match"))
             continue;
         if (n == SELECTORS_MAX)
-            return sk_error_set(reterr, SK_ELIMIT, "more than %d selectors in one request", SELECTORS_MAX);
+            return sk_error_set(reterr, SK_ELIMIT, "more than %d selectors in one request",
+                                SELECTORS_MAX);
         texts[n++] = p->value;
     }
     *ret_count = n;
@@ -199,12 +200,14 @@ static enum sk_err series_run(struct call *call, struct texts *out, struct sk_er
     struct time_range range;
     bool empty;
     size_t n = 0;
-    struct sk_str *selectors = sk_arena_calloc(&call->req->arena, SELECTORS_MAX, sizeof(*selectors));
+    struct sk_str *selectors =
+        sk_arena_calloc(&call->req->arena, SELECTORS_MAX, sizeof(*selectors));
     if (selectors == NULL)
         return sk_error_set(reterr, SK_ENOMEM, "not enough memory for this query");
     enum sk_err err = param_range(call, &range, reterr);
     if (err == SK_OK && range.end_ns < range.start_ns)
-        err = sk_error_set(reterr, SK_EINVAL, "end timestamp must not be before or equal to start time");
+        err = sk_error_set(reterr, SK_EINVAL,
+                           "end timestamp must not be before or equal to start time");
     if (err == SK_OK)
         err = series_selectors(call, selectors, &n, reterr);
     for (size_t i = 0; i < n && err == SK_OK && n > 1; i++) {
@@ -306,9 +309,11 @@ void stats_work(struct call *call)
     bool empty = false;
     enum sk_err err = param_range(call, &range, &detail);
     if (err == SK_OK && range.end_ns < range.start_ns)
-        err = sk_error_set(&detail, SK_EINVAL, "end timestamp must not be before or equal to start time");
+        err = sk_error_set(&detail, SK_EINVAL,
+                           "end timestamp must not be before or equal to start time");
     if (err == SK_OK)
-        err = sk_logql_parse_selector(&call->req->arena, param_get(call, "query"), false, &m, &detail);
+        err = sk_logql_parse_selector(&call->req->arena, param_get(call, "query"), false, &m,
+                                      &detail);
     if (err == SK_OK)
         err = range_limits(call, &range, &empty, &detail);
     if (err == SK_OK && !empty) {
@@ -319,7 +324,8 @@ void stats_work(struct call *call)
     if (err == SK_OK) {
         struct stats st = stats_sum(&sel, range);
         sk_strbuf_init(&body, 4096);
-        sk_strbuf_printf(&body, "{\"streams\":%llu,\"chunks\":%llu,\"bytes\":%.0f,\"entries\":%llu}\n",
+        sk_strbuf_printf(&body,
+                         "{\"streams\":%llu,\"chunks\":%llu,\"bytes\":%.0f,\"entries\":%llu}\n",
                          (unsigned long long)st.streams, (unsigned long long)st.chunks, st.bytes,
                          (unsigned long long)st.entries);
         answer_json(call, &body);

@@ -32,7 +32,8 @@ enum sk_err params_load(struct call *call, struct sk_error *reterr)
     enum sk_err err = SK_OK, err_url;
     if (sk_str_is(req->method, "POST") && is_form(req))
         err = sk_http_params_parse(&req->arena, sk_strbuf_view(&req->body), &form, reterr);
-    err_url = sk_http_params_parse(&req->arena, req->raw_query, &url, err == SK_OK ? reterr : &second);
+    err_url =
+        sk_http_params_parse(&req->arena, req->raw_query, &url, err == SK_OK ? reterr : &second);
     struct sk_http_param **tail = &form;
     while (*tail != NULL)
         tail = &(*tail)->next;
@@ -106,12 +107,14 @@ enum sk_err param_range(const struct call *call, struct time_range *ret, struct 
     int64_t now = sk_clock_now_ns(), since = SK_NS_PER_HOUR;
     struct sk_str text = param_get(call, "since");
     if (text.len > 0 && sk_prom_parse_duration(text, &since, &detail) != SK_OK)
-        return sk_error_set(reterr, SK_EINVAL, "could not parse 'since' parameter: %s", detail.text);
+        return sk_error_set(reterr, SK_EINVAL, "could not parse 'since' parameter: %s",
+                            detail.text);
     if (param_time(param_get(call, "end"), now, &r.end_ns, &detail) != SK_OK)
         return sk_error_set(reterr, SK_EINVAL, "could not parse 'end' parameter: %s", detail.text);
     int64_t from = r.end_ns < now ? r.end_ns : now;
     if (param_time(param_get(call, "start"), from - since, &r.start_ns, &detail) != SK_OK)
-        return sk_error_set(reterr, SK_EINVAL, "could not parse 'start' parameter: %s", detail.text);
+        return sk_error_set(reterr, SK_EINVAL, "could not parse 'start' parameter: %s",
+                            detail.text);
     *ret = r;
     return SK_OK;
 }
@@ -175,8 +178,8 @@ enum sk_err range_limits(const struct call *call, struct time_range *range, bool
     sk_go_format_duration(&a, length);
     sk_prom_format_duration(&b, lim->max_query_length_ns);
     enum sk_err err = sk_error_set(
-        reterr, SK_EINVAL, "the query time range exceeds the limit (query length: %s, limit: %s)", a.ptr,
-        b.ptr);
+        reterr, SK_EINVAL, "the query time range exceeds the limit (query length: %s, limit: %s)",
+        a.ptr, b.ptr);
     sk_strbuf_deinit(&a);
     sk_strbuf_deinit(&b);
     return err;

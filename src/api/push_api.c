@@ -78,9 +78,10 @@ uint64_t push_inflate_max(const struct sk_api *api)
 static enum sk_err too_large(struct call *call, uint64_t max, struct sk_error *reterr)
 {
     call->resp.status = 413;
-    return sk_error_set(reterr, SK_ELIMIT,
-                        "request body too large: message size too large than max (decompressed vs %llu)",
-                        (unsigned long long)max);
+    return sk_error_set(
+        reterr, SK_ELIMIT,
+        "request body too large: message size too large than max (decompressed vs %llu)",
+        (unsigned long long)max);
 }
 
 /* Takes Content-Encoding off. */
@@ -95,7 +96,8 @@ static enum sk_err body_inflate(struct call *call, struct scratch *s, struct sk_
     if (enc.len == 0 || sk_str_is(enc, "snappy"))
         return SK_OK;
     if (!gzip && !deflate)
-        return sk_error_set(reterr, SK_EPARSE, "Content-Encoding \"%.*s\" not supported", SK_STR_ARG(enc));
+        return sk_error_set(reterr, SK_EPARSE, "Content-Encoding \"%.*s\" not supported",
+                            SK_STR_ARG(enc));
     if (body.len == 0)
         return sk_error_set(reterr, SK_EPARSE, "EOF");
     if (gzip && (body.len < 2 || body.ptr[0] != 0x1f || body.ptr[1] != 0x8b))
@@ -106,7 +108,8 @@ static enum sk_err body_inflate(struct call *call, struct scratch *s, struct sk_
     if (err == SK_ELIMIT)
         return too_large(call, max, reterr);
     if (err != SK_OK)
-        return sk_error_set(reterr, err, err == SK_ENOMEM ? "not enough memory for this body" : "EOF");
+        return sk_error_set(reterr, err,
+                            err == SK_ENOMEM ? "not enough memory for this body" : "EOF");
     *ret = (struct sk_slice){(const uint8_t *)s->inflated.ptr, s->inflated.len};
     return SK_OK;
 }
@@ -150,7 +153,8 @@ static bool media_params_ok(struct sk_str p)
 }
 
 /* Only the media type counts; *ret_json: application/json. */
-static enum sk_err media_type(const struct sk_http_req *req, bool *ret_json, struct sk_error *reterr)
+static enum sk_err media_type(const struct sk_http_req *req, bool *ret_json,
+                              struct sk_error *reterr)
 {
     struct sk_str type = sk_http_header_get(req, "Content-Type");
     size_t semi = sk_str_find(type, SK_STR(";"), 0);
@@ -190,8 +194,8 @@ static enum sk_err body_decode(struct call *call, struct scratch *s, bool legacy
         return sk_error_set(reterr, err, "not enough memory for this body");
     if (err != SK_OK)
         return sk_error_set(reterr, SK_EPARSE, "snappy: corrupt input");
-    return sk_push_decode_proto(&s->push,
-                                (struct sk_slice){(const uint8_t *)s->body.ptr, s->body.len}, reterr);
+    return sk_push_decode_proto(
+        &s->push, (struct sk_slice){(const uint8_t *)s->body.ptr, s->body.len}, reterr);
 }
 
 /* ---- answer ---- */

@@ -117,8 +117,9 @@ static void write_entry(struct sk_strbuf *out, const struct sk_result_entry *e, 
 
 static void write_cache_stats(struct sk_strbuf *out)
 {
-    static const char *const kinds[] = {"chunk", "index", "result", "statsResult", "volumeResult",
-                                        "seriesResult", "labelResult", "instantMetricResult"};
+    static const char *const kinds[] = {
+        "chunk",        "index",        "result",      "statsResult",
+        "volumeResult", "seriesResult", "labelResult", "instantMetricResult"};
     sk_strbuf_puts(out, "\"cache\":{");
     for (size_t i = 0; i < SK_COUNT_OF(kinds); i++)
         sk_strbuf_printf(out,
@@ -133,40 +134,44 @@ static void write_stats(struct sk_strbuf *out, const struct sk_log_stats *st, ui
 {
     double s = (double)st->wall_ns / 1e9;
     double rate = s > 0 ? 1 / s : 0;
-    sk_strbuf_printf(out,
-                     "\"stats\":{\"summary\":{\"bytesProcessedPerSecond\":%.0f,"
-                     "\"linesProcessedPerSecond\":%.0f,\"totalBytesProcessed\":%llu,"
-                     "\"totalLinesProcessed\":%llu,\"execTime\":%.9f,\"queueTime\":0,\"subqueries\":0,"
-                     "\"totalEntriesReturned\":%llu,\"splits\":0,\"shards\":0,"
-                     "\"totalPostFilterLines\":%llu,\"totalStructuredMetadataBytesProcessed\":0},",
-                     (double)st->bytes * rate, (double)st->lines * rate, (unsigned long long)st->bytes,
-                     (unsigned long long)st->lines, s, (unsigned long long)entries,
-                     (unsigned long long)st->hit_lines);
-    sk_strbuf_printf(out,
-                     "\"querier\":{\"store\":{\"totalChunksRef\":%llu,\"totalChunksDownloaded\":%llu,"
-                     "\"chunksDownloadTime\":0,\"queryReferencedStructuredMetadata\":false,\"chunk\":{"
-                     "\"headChunkBytes\":0,\"headChunkLines\":0,\"decompressedBytes\":%llu,"
-                     "\"decompressedLines\":%llu,\"compressedBytes\":%llu,\"totalDuplicates\":0,"
-                     "\"postFilterLines\":%llu,\"headChunkStructuredMetadataBytes\":0,"
-                     "\"decompressedStructuredMetadataBytes\":0},\"chunkRefsFetchTime\":0,"
-                     "\"congestionControlLatency\":0,\"pipelineWrapperFilteredLines\":0}},",
-                     (unsigned long long)st->units, (unsigned long long)st->chunks,
-                     (unsigned long long)st->raw_bytes, (unsigned long long)st->lines,
-                     (unsigned long long)st->packed_bytes, (unsigned long long)st->hit_lines);
-    sk_strbuf_puts(out, "\"ingester\":{\"totalReached\":1,\"totalChunksMatched\":0,\"totalBatches\":0,"
-                        "\"totalLinesSent\":0,\"store\":{\"totalChunksRef\":0,\"totalChunksDownloaded\":0,"
-                        "\"chunksDownloadTime\":0,\"queryReferencedStructuredMetadata\":false,\"chunk\":{"
-                        "\"headChunkBytes\":0,\"headChunkLines\":0,\"decompressedBytes\":0,"
-                        "\"decompressedLines\":0,\"compressedBytes\":0,\"totalDuplicates\":0,"
-                        "\"postFilterLines\":0,\"headChunkStructuredMetadataBytes\":0,"
-                        "\"decompressedStructuredMetadataBytes\":0},\"chunkRefsFetchTime\":0,"
-                        "\"congestionControlLatency\":0,\"pipelineWrapperFilteredLines\":0}},");
+    sk_strbuf_printf(
+        out,
+        "\"stats\":{\"summary\":{\"bytesProcessedPerSecond\":%.0f,"
+        "\"linesProcessedPerSecond\":%.0f,\"totalBytesProcessed\":%llu,"
+        "\"totalLinesProcessed\":%llu,\"execTime\":%.9f,\"queueTime\":0,\"subqueries\":0,"
+        "\"totalEntriesReturned\":%llu,\"splits\":0,\"shards\":0,"
+        "\"totalPostFilterLines\":%llu,\"totalStructuredMetadataBytesProcessed\":0},",
+        (double)st->bytes * rate, (double)st->lines * rate, (unsigned long long)st->bytes,
+        (unsigned long long)st->lines, s, (unsigned long long)entries,
+        (unsigned long long)st->hit_lines);
+    sk_strbuf_printf(
+        out,
+        "\"querier\":{\"store\":{\"totalChunksRef\":%llu,\"totalChunksDownloaded\":%llu,"
+        "\"chunksDownloadTime\":0,\"queryReferencedStructuredMetadata\":false,\"chunk\":{"
+        "\"headChunkBytes\":0,\"headChunkLines\":0,\"decompressedBytes\":%llu,"
+        "\"decompressedLines\":%llu,\"compressedBytes\":%llu,\"totalDuplicates\":0,"
+        "\"postFilterLines\":%llu,\"headChunkStructuredMetadataBytes\":0,"
+        "\"decompressedStructuredMetadataBytes\":0},\"chunkRefsFetchTime\":0,"
+        "\"congestionControlLatency\":0,\"pipelineWrapperFilteredLines\":0}},",
+        (unsigned long long)st->units, (unsigned long long)st->chunks,
+        (unsigned long long)st->raw_bytes, (unsigned long long)st->lines,
+        (unsigned long long)st->packed_bytes, (unsigned long long)st->hit_lines);
+    sk_strbuf_puts(
+        out, "\"ingester\":{\"totalReached\":1,\"totalChunksMatched\":0,\"totalBatches\":0,"
+             "\"totalLinesSent\":0,\"store\":{\"totalChunksRef\":0,\"totalChunksDownloaded\":0,"
+             "\"chunksDownloadTime\":0,\"queryReferencedStructuredMetadata\":false,\"chunk\":{"
+             "\"headChunkBytes\":0,\"headChunkLines\":0,\"decompressedBytes\":0,"
+             "\"decompressedLines\":0,\"compressedBytes\":0,\"totalDuplicates\":0,"
+             "\"postFilterLines\":0,\"headChunkStructuredMetadataBytes\":0,"
+             "\"decompressedStructuredMetadataBytes\":0},\"chunkRefsFetchTime\":0,"
+             "\"congestionControlLatency\":0,\"pipelineWrapperFilteredLines\":0}},");
     write_cache_stats(out);
-    sk_strbuf_printf(out,
-                     ",\"index\":{\"totalChunks\":%llu,\"postFilterChunks\":%llu,\"shardsDuration\":0,"
-                     "\"usedBloomFilters\":false,\"totalStreams\":%llu}}",
-                     (unsigned long long)st->units, (unsigned long long)st->units,
-                     (unsigned long long)st->streams);
+    sk_strbuf_printf(
+        out,
+        ",\"index\":{\"totalChunks\":%llu,\"postFilterChunks\":%llu,\"shardsDuration\":0,"
+        "\"usedBloomFilters\":false,\"totalStreams\":%llu}}",
+        (unsigned long long)st->units, (unsigned long long)st->units,
+        (unsigned long long)st->streams);
 }
 
 static void write_flags(struct sk_strbuf *out, struct sk_str flags)
@@ -186,8 +191,9 @@ static void write_begin(struct sk_strbuf *out, const struct streams_answer *s)
 {
     sk_strbuf_puts(out, "{\"status\":\"success\",");
     if (s->result.stats.damaged > 0)
-        sk_strbuf_puts(out, "\"warnings\":[\"damaged or missing files were left out of this answer; the "
-                            "server's log names them\"],");
+        sk_strbuf_puts(out,
+                       "\"warnings\":[\"damaged or missing files were left out of this answer; the "
+                       "server's log names them\"],");
     sk_strbuf_puts(out, "\"data\":{\"resultType\":\"streams\",");
     if (s->flags.len > 0)
         write_flags(out, s->flags);
@@ -252,7 +258,8 @@ static enum sk_err range_params(const struct call *call, struct range_params *p,
 {
     enum sk_err err = param_range(call, &p->range, reterr);
     if (err == SK_OK && p->range.end_ns < p->range.start_ns)
-        err = sk_error_set(reterr, SK_EINVAL, "end timestamp must not be before or equal to start time");
+        err = sk_error_set(reterr, SK_EINVAL,
+                           "end timestamp must not be before or equal to start time");
     if (err == SK_OK)
         err = param_limit(call, 100, &p->limit, reterr);
     if (err == SK_OK)
@@ -272,9 +279,10 @@ static enum sk_err range_params(const struct call *call, struct range_params *p,
                            "zero or negative query resolution step widths are not accepted. Try a "
                            "positive integer");
     if (err == SK_OK && length / p->step_ns > POINTS_MAX)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "exceeded maximum resolution of 11,000 points per time series. Try increasing "
-                           "the value of the step parameter");
+        err = sk_error_set(
+            reterr, SK_EINVAL,
+            "exceeded maximum resolution of 11,000 points per time series. Try increasing "
+            "the value of the step parameter");
     p->interval_ns = 0;
     if (err == SK_OK && interval.len > 0)
         err = param_duration(interval, &p->interval_ns, reterr);
@@ -317,10 +325,11 @@ static enum sk_err selector_limits(const struct call *call, const struct sk_ast_
         sk_strbuf_str(&missing, lim->required_labels.items[i]);
     }
     if (missing.len > 0)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "stream selector is missing required matchers [%s], labels present in the query "
-                           "were [%s]",
-                           missing.ptr, present.ptr == NULL ? "" : present.ptr);
+        err = sk_error_set(
+            reterr, SK_EINVAL,
+            "stream selector is missing required matchers [%s], labels present in the query "
+            "were [%s]",
+            missing.ptr, present.ptr == NULL ? "" : present.ptr);
     else if (lim->minimum_labels_number > 0 && n < lim->minimum_labels_number)
         err = sk_error_set(reterr, SK_EINVAL,
                            "stream selector has less label matchers than required: (present: [%s], "
@@ -328,9 +337,10 @@ static enum sk_err selector_limits(const struct call *call, const struct sk_ast_
                            present.ptr == NULL ? "" : present.ptr, (unsigned long long)n,
                            (unsigned long long)lim->minimum_labels_number);
     else if (lim->max_streams_matchers_per_query > 0 && n > lim->max_streams_matchers_per_query)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "max streams matchers per query exceeded, matchers-count > limit (%llu > %llu)",
-                           (unsigned long long)n, (unsigned long long)lim->max_streams_matchers_per_query);
+        err = sk_error_set(
+            reterr, SK_EINVAL,
+            "max streams matchers per query exceeded, matchers-count > limit (%llu > %llu)",
+            (unsigned long long)n, (unsigned long long)lim->max_streams_matchers_per_query);
     sk_strbuf_deinit(&present);
     sk_strbuf_deinit(&missing);
     return err;
@@ -344,11 +354,11 @@ static enum sk_err log_query(struct call *call, const struct range_params *p,
     struct time_range range = p->range;
     bool empty;
     if (lim->max_entries_limit_per_query > 0 && p->limit > lim->max_entries_limit_per_query)
-        return sk_error_set(reterr, SK_EINVAL,
-                            "max entries limit per query exceeded, limit > max_entries_limit_per_query "
-                            "(%llu > %llu)",
-                            (unsigned long long)p->limit,
-                            (unsigned long long)lim->max_entries_limit_per_query);
+        return sk_error_set(
+            reterr, SK_EINVAL,
+            "max entries limit per query exceeded, limit > max_entries_limit_per_query "
+            "(%llu > %llu)",
+            (unsigned long long)p->limit, (unsigned long long)lim->max_entries_limit_per_query);
     enum sk_err err = selector_limits(call, log->matchers, reterr);
     if (err == SK_OK)
         err = range_limits(call, &range, &empty, reterr);
@@ -397,8 +407,9 @@ static enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret
 
 static enum sk_err metrics_unsupported(struct sk_error *reterr)
 {
-    return sk_error_set(reterr, SK_EUNSUPPORTED,
-                        "metric queries are not supported by this version of skald yet; log queries are");
+    return sk_error_set(
+        reterr, SK_EUNSUPPORTED,
+        "metric queries are not supported by this version of skald yet; log queries are");
 }
 
 void query_range_work(struct call *call)
@@ -407,8 +418,9 @@ void query_range_work(struct call *call)
     struct range_params p;
     const struct sk_ast_expr *expr = NULL;
     struct streams_answer *s = sk_calloc(1, sizeof(*s));
-    enum sk_err err = s == NULL ? sk_error_set(&detail, SK_ENOMEM, "not enough memory for this query")
-                                : range_params(call, &p, &detail);
+    enum sk_err err = s == NULL
+                          ? sk_error_set(&detail, SK_ENOMEM, "not enough memory for this query")
+                          : range_params(call, &p, &detail);
     if (err == SK_OK)
         err = parse_query(call, &expr, &detail);
     if (err == SK_OK && expr->kind != SK_AST_LOG)
@@ -446,9 +458,10 @@ void query_instant_work(struct call *call)
     if (err == SK_OK)
         err = parse_query(call, &expr, &detail);
     if (err == SK_OK && expr->kind == SK_AST_LOG)
-        err = sk_error_set(&detail, SK_EINVAL,
-                           "log queries are not supported as an instant query type, please change your "
-                           "query to a range query type");
+        err = sk_error_set(
+            &detail, SK_EINVAL,
+            "log queries are not supported as an instant query type, please change your "
+            "query to a range query type");
     if (err == SK_OK)
         err = metrics_unsupported(&detail);
     answer_error(call, err, detail.text);
@@ -462,8 +475,7 @@ void format_query_work(struct call *call)
     struct sk_strbuf body, text;
     sk_strbuf_init(&body, 16u << 20);
     sk_strbuf_init(&text, 16u << 20);
-    enum sk_err err =
-        sk_logql_parse(&call->req->arena, param_get(call, "query"), &expr, &detail);
+    enum sk_err err = sk_logql_parse(&call->req->arena, param_get(call, "query"), &expr, &detail);
     if (err == SK_OK) {
         sk_logql_pretty(&text, expr);
         sk_strbuf_puts(&body, "{\"status\":\"success\",\"data\":");

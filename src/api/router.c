@@ -15,24 +15,24 @@
 #define GETPOST (ROUTE_GET | ROUTE_POST)
 
 static const struct route routes[] = {
-    {"/loki/api/v1/push", "loki_api_v1_push", ROUTE_POST | ROUTE_TENANT | ROUTE_PUSH, SK_WORK_INGEST,
-     push_work, NULL},
+    {"/loki/api/v1/push", "loki_api_v1_push", ROUTE_POST | ROUTE_TENANT | ROUTE_PUSH,
+     SK_WORK_INGEST, push_work, NULL},
     {"/api/prom/push", "api_prom_push", ROUTE_POST | ROUTE_TENANT | ROUTE_PUSH, SK_WORK_INGEST,
      push_legacy_work, NULL},
-    {"/otlp/v1/logs", "otlp_v1_logs", ROUTE_POST | ROUTE_TENANT | ROUTE_PUSH, SK_WORK_INGEST, otlp_work,
-     NULL},
+    {"/otlp/v1/logs", "otlp_v1_logs", ROUTE_POST | ROUTE_TENANT | ROUTE_PUSH, SK_WORK_INGEST,
+     otlp_work, NULL},
     {"/loki/api/v1/query_range", "loki_api_v1_query_range", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      query_range_work, NULL},
     {"/loki/api/v1/query", "loki_api_v1_query", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      query_instant_work, NULL},
-    {"/loki/api/v1/labels", "loki_api_v1_labels", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, labels_work,
-     NULL},
+    {"/loki/api/v1/labels", "loki_api_v1_labels", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
+     labels_work, NULL},
     {"/loki/api/v1/label", "loki_api_v1_label", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, labels_work,
      NULL},
     {"/loki/api/v1/label/{name}/values", "loki_api_v1_label_name_values", GETPOST | ROUTE_TENANT,
      SK_WORK_QUERY, label_values_work, NULL},
-    {"/loki/api/v1/series", "loki_api_v1_series", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, series_work,
-     NULL},
+    {"/loki/api/v1/series", "loki_api_v1_series", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
+     series_work, NULL},
     {"/loki/api/v1/index/stats", "loki_api_v1_index_stats", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      stats_work, NULL},
     {"/loki/api/v1/format_query", "loki_api_v1_format_query", GETPOST, SK_WORK_QUERY,
@@ -43,8 +43,8 @@ static const struct route routes[] = {
     {"/services", "services", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, NULL, services_serve},
     {"/log_level", "log_level", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, log_level_serve},
     {"/flush", "flush", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, flush_serve},
-    {"/loki/api/v1/status/buildinfo", "loki_api_v1_status_buildinfo", ROUTE_GET, SK_WORK_QUERY, NULL,
-     buildinfo_serve},
+    {"/loki/api/v1/status/buildinfo", "loki_api_v1_status_buildinfo", ROUTE_GET, SK_WORK_QUERY,
+     NULL, buildinfo_serve},
 };
 
 /* Segment by segment; {x} takes one that is not empty. */
@@ -135,7 +135,8 @@ static bool tenant_set(struct call *call)
     }
     for (size_t i = 0; i < t.len; i++) {
         if (!tenant_char(t.ptr[i])) {
-            (void)snprintf(text, sizeof(text), "tenant ID '%.*s' contains unsupported character '%c'",
+            (void)snprintf(text, sizeof(text),
+                           "tenant ID '%.*s' contains unsupported character '%c'",
                            (int)(t.len > 150 ? 150 : t.len), t.ptr, t.ptr[i]);
             answer_text(call, 400, text, true);
             return false;
@@ -150,7 +151,8 @@ static bool tenant_set(struct call *call)
         return false;
     }
     if (!sk_tenant_valid(t)) {
-        answer_text(call, 400, "tenant ID 'index' is the name of the index folder; choose another", true);
+        answer_text(call, 400, "tenant ID 'index' is the name of the index folder; choose another",
+                    true);
         return false;
     }
     call->tenant = t;
@@ -202,7 +204,8 @@ static void dispatch(struct call *call)
     struct sk_http_req *req = call->req;
     struct sk_str clean;
     struct sk_error detail;
-    if (sk_http_path_clean(&req->arena, req->raw_path, &clean) && sk_str_find(clean, SK_STR("\r"), 0) == SIZE_MAX) {
+    if (sk_http_path_clean(&req->arena, req->raw_path, &clean) &&
+        sk_str_find(clean, SK_STR("\r"), 0) == SIZE_MAX) {
         redirect(call, clean);
         return;
     }
@@ -222,13 +225,15 @@ static void dispatch(struct call *call)
         call->route->serve(call);
     } else {
         call->job.run = work_run;
-        enum sk_err err = sk_workpool_submit(call->api->opt.pool, call->route->work_class, &call->job);
+        enum sk_err err =
+            sk_workpool_submit(call->api->opt.pool, call->route->work_class, &call->job);
         if (err == SK_OK)
             return;
         call->resp.headers = SK_STR("Retry-After: 1\r\n");
-        answer_text(call, 429, call->route->work_class == SK_WORK_INGEST
-                                   ? "too many pushes in flight, try again"
-                                   : "too many outstanding requests",
+        answer_text(call, 429,
+                    call->route->work_class == SK_WORK_INGEST
+                        ? "too many pushes in flight, try again"
+                        : "too many outstanding requests",
                     call->route->work_class == SK_WORK_INGEST);
     }
     call_finish(call);
@@ -258,12 +263,11 @@ void sk_api_on_done(void *ctx, const struct sk_http_req *req, int status, uint64
     const struct route *route = route_find(path_below_prefix(api, req->path), &arg);
     double seconds = (double)(sk_clock_mono_ns() - req->start_mono_ns) / 1e9;
     (void)snprintf(labels, sizeof(labels),
-                   "method=\"%.*s\",route=\"%s\",status_code=\"%d\",ws=\"false\"", SK_STR_ARG(req->method),
-                   route == NULL ? "other" : route->label, status);
-    struct sk_metric *m =
-        sk_metric_get(SK_METRIC_HISTOGRAM, "loki_request_duration_seconds",
-                      "Time spent serving HTTP requests.", labels, sk_metric_seconds,
-                      SK_COUNT_OF(sk_metric_seconds));
+                   "method=\"%.*s\",route=\"%s\",status_code=\"%d\",ws=\"false\"",
+                   SK_STR_ARG(req->method), route == NULL ? "other" : route->label, status);
+    struct sk_metric *m = sk_metric_get(SK_METRIC_HISTOGRAM, "loki_request_duration_seconds",
+                                        "Time spent serving HTTP requests.", labels,
+                                        sk_metric_seconds, SK_COUNT_OF(sk_metric_seconds));
     sk_metric_observe(m, sk_metric_seconds, SK_COUNT_OF(sk_metric_seconds), seconds);
     if (status < 500 && sk_log_get_level() > SK_LOG_DEBUG)
         return;
@@ -271,7 +275,8 @@ void sk_api_on_done(void *ctx, const struct sk_http_req *req, int status, uint64
     (void)snprintf(code, sizeof(code), "%d", status);
     (void)snprintf(took, sizeof(took), "%.6fs", seconds);
     (void)snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)sent_bytes);
-    (void)snprintf(path, sizeof(path), "%.*s", (int)(req->raw_path.len > 150 ? 150 : req->raw_path.len),
+    (void)snprintf(path, sizeof(path), "%.*s",
+                   (int)(req->raw_path.len > 150 ? 150 : req->raw_path.len),
                    req->raw_path.ptr == NULL ? "" : req->raw_path.ptr);
     sk_log(status >= 500 ? SK_LOG_WARN : SK_LOG_DEBUG, "request", "path", path, "status", code,
            "duration", took, "bytes", bytes, "peer", req->peer);

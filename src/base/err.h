@@ -14,9 +14,9 @@
 extern "C" {
 #endif
 
-#define SK_MUST_CHECK __attribute__((warn_unused_result))
+#define SK_MUST_CHECK        __attribute__((warn_unused_result))
 #define SK_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define SK_UNUSED __attribute__((unused))
+#define SK_UNUSED            __attribute__((unused))
 
 /* X(name, value, text) */
 #define SK_ERR_LIST(X)                                                                             \

@@ -13,12 +13,12 @@
 #include "base/slice.h"
 #include "base/strbuf.h"
 
-#define SK_NS_PER_US INT64_C(1000)
-#define SK_NS_PER_MS INT64_C(1000000)
-#define SK_NS_PER_S INT64_C(1000000000)
-#define SK_NS_PER_MIN (60 * SK_NS_PER_S)
+#define SK_NS_PER_US   INT64_C(1000)
+#define SK_NS_PER_MS   INT64_C(1000000)
+#define SK_NS_PER_S    INT64_C(1000000000)
+#define SK_NS_PER_MIN  (60 * SK_NS_PER_S)
 #define SK_NS_PER_HOUR (3600 * SK_NS_PER_S)
-#define SK_NS_PER_DAY (24 * SK_NS_PER_HOUR)
+#define SK_NS_PER_DAY  (24 * SK_NS_PER_HOUR)
 
 /* strconv.Quote: double quotes, \a \b \f \n \r \t \v \\ \" and \x.. \u.... \U........ for what
  * cannot be printed; malformed bytes as \x... */

@@ -168,8 +168,13 @@ static const struct {
     const char *name;
     int64_t ms;
 } prom_units[] = {
-    {"y", INT64_C(31536000000)}, {"w", 604800000}, {"d", 86400000}, {"h", 3600000},
-    {"m", 60000},                {"s", 1000},      {"ms", 1},
+    {"y", INT64_C(31536000000)},
+    {"w", 604800000},
+    {"d", 86400000},
+    {"h", 3600000},
+    {"m", 60000},
+    {"s", 1000},
+    {"ms", 1},
 };
 
 enum sk_err sk_prom_parse_duration(struct sk_str s, int64_t *ret_ns, struct sk_error *reterr)
@@ -371,8 +376,8 @@ enum sk_err sk_rfc3339_parse(struct sk_str s, int64_t *ret_ns)
     static const unsigned mdays[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     unsigned y = y1 * 100 + y2;
     bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-    if (mo < 1 || mo > 12 || d < 1 || d > mdays[mo - 1] || (mo == 2 && d == 29 && !leap) || h > 23 ||
-        mi > 59 || sec > 59)
+    if (mo < 1 || mo > 12 || d < 1 || d > mdays[mo - 1] || (mo == 2 && d == 29 && !leap) ||
+        h > 23 || mi > 59 || sec > 59)
         return SK_EPARSE;
     size_t i = 19;
     int64_t frac = 0, unit = 100000000;
@@ -388,7 +393,8 @@ enum sk_err sk_rfc3339_parse(struct sk_str s, int64_t *ret_ns)
     int64_t zone_s;
     if (!zone_parse((struct sk_str){s.ptr + i, s.len - i}, &zone_s))
         return SK_EPARSE;
-    int64_t secs = sk_days_from_civil(y, mo, d) * 86400 + (int64_t)(h * 3600 + mi * 60 + sec) - zone_s;
+    int64_t secs =
+        sk_days_from_civil(y, mo, d) * 86400 + (int64_t)(h * 3600 + mi * 60 + sec) - zone_s;
     int64_t ns;
     if (__builtin_mul_overflow(secs, SK_NS_PER_S, &ns) || __builtin_add_overflow(ns, frac, &ns))
         return SK_EPARSE;

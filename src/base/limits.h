@@ -7,30 +7,30 @@
 /* ---- write-ahead log ---- */
 
 /* A segment is closed beyond this; small ones let the log be cut often. Bytes. */
-#define SK_WAL_SEGMENT_BYTES (64u << 20)
+#define SK_WAL_SEGMENT_BYTES  (64u << 20)
 /* Zeros written ahead of use, so that a commit changes no size and no extent. Bytes. */
 #define SK_WAL_PREALLOC_BYTES (8u << 20)
 /* A group is synced without waiting for the gap when so much is pending. Bytes. */
-#define SK_WAL_GROUP_BYTES (256u << 10)
+#define SK_WAL_GROUP_BYTES    (256u << 10)
 /* Pushes that wait for the log; beyond, 429. */
-#define SK_WAL_QUEUE_MAX 4096u
+#define SK_WAL_QUEUE_MAX      4096u
 
 /* ---- ingester ---- */
 
 /* Locks over streams; a power of two. */
-#define SK_INGEST_SHARDS 16u
+#define SK_INGEST_SHARDS            16u
 /* Distinct label texts remembered per tenant; the cache is emptied beyond. */
-#define SK_INGEST_LABEL_CACHE_MAX 20000u
+#define SK_INGEST_LABEL_CACHE_MAX   20000u
 /* Tenants in memory; a push for one more is refused with 429. */
-#define SK_INGEST_TENANTS_MAX 10000u
+#define SK_INGEST_TENANTS_MAX       10000u
 /* Uncompressed heads all together; beyond, the head that grows is cut at a quarter block. Bytes. */
-#define SK_INGEST_HEADS_SOFT_BYTES (40u << 20)
+#define SK_INGEST_HEADS_SOFT_BYTES  (40u << 20)
 /* Compressed blocks kept in memory; beyond, they go to an unnamed file beside the data. Bytes. */
 #define SK_INGEST_PACKED_SOFT_BYTES (16u << 20)
 /* A built index is due when its head is older. Seconds. */
-#define SK_INDEX_BUILD_S 900
+#define SK_INDEX_BUILD_S            900
 /* ... or holds more chunks. */
-#define SK_INDEX_HEAD_CHUNKS_MAX 20000u
+#define SK_INDEX_HEAD_CHUNKS_MAX    20000u
 
 /* ---- reading ---- */
 
@@ -41,8 +41,8 @@
 
 /* ---- queues ---- */
 
-#define SK_WORK_INGEST_MAX 2048u   /* pushes waiting for a worker; beyond, 429 */
-#define SK_WORK_QUERY_MAX 2048u    /* queries waiting; beyond, 429 "too many outstanding requests" */
+#define SK_WORK_INGEST_MAX     2048u /* pushes waiting for a worker; beyond, 429 */
+#define SK_WORK_QUERY_MAX      2048u /* queries waiting; beyond, 429 "too many outstanding requests" */
 #define SK_WORK_BACKGROUND_MAX 64u
 
 #endif

@@ -29,7 +29,7 @@ void sk_log_write(enum sk_log_level level, const char *caller, const char *msg, 
     __attribute__((sentinel));
 
 #define SK_LOG_STR2(x) #x
-#define SK_LOG_STR(x) SK_LOG_STR2(x)
+#define SK_LOG_STR(x)  SK_LOG_STR2(x)
 #define sk_log(level, ...)                                                                         \
     sk_log_write((level), __FILE__ ":" SK_LOG_STR(__LINE__), __VA_ARGS__, (const char *)NULL)
 

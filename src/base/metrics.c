@@ -23,7 +23,8 @@ struct family {
     struct series *series;
 };
 
-const double sk_metric_seconds[14] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50, 100};
+const double sk_metric_seconds[14] = {.005, .01, .025, .05, .1, .25, .5,
+                                      1,    2.5, 5,    10,  25, 50,  100};
 
 static struct family *families;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,7 +41,11 @@ static struct family *family_get(enum sk_metric_kind kind, const char *name, con
     struct family *f = sk_calloc(1, sizeof(*f));
     if (f == NULL)
         return NULL;
-    *f = (struct family){.next = *at, .name = name, .help = help, .kind = kind, .bounds = bounds,
+    *f = (struct family){.next = *at,
+                         .name = name,
+                         .help = help,
+                         .kind = kind,
+                         .bounds = bounds,
                          .bounds_count = bounds_count};
     *at = f;
     return f;

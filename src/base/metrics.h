@@ -20,8 +20,8 @@
 enum sk_metric_kind { SK_METRIC_COUNTER, SK_METRIC_GAUGE, SK_METRIC_HISTOGRAM };
 
 struct sk_metric {
-    _Atomic uint64_t value;      /* counter; gauge (signed); histogram: sum in 1e-6 units */
-    _Atomic uint64_t *buckets;   /* histogram: counts per bucket, the last is +Inf */
+    _Atomic uint64_t value;    /* counter; gauge (signed); histogram: sum in 1e-6 units */
+    _Atomic uint64_t *buckets; /* histogram: counts per bucket, the last is +Inf */
 };
 
 /* The series `labels` of family `name`; never NULL (memory exhaustion gives a shared dummy).

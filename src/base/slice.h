@@ -21,11 +21,10 @@ struct sk_str {
 
 /* A literal: SK_STR("abc"). SK_STR_FMT/SK_STR_ARG print one: printf("%.*s", SK_STR_ARG(s)). */
 #define SK_STR(literal) ((struct sk_str){(literal), sizeof(literal) - 1})
-#define SK_STR_ARG(s) (int)((s).len > 0x7fffffff ? 0x7fffffff : (s).len), ((s).ptr ? (s).ptr : "")
+#define SK_STR_ARG(s)   (int)((s).len > 0x7fffffff ? 0x7fffffff : (s).len), ((s).ptr ? (s).ptr : "")
 
-#define SK_CONTAINER_OF(ptr, type, member)                                                         \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define SK_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define SK_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define SK_COUNT_OF(array)                 (sizeof(array) / sizeof((array)[0]))
 
 static inline struct sk_str sk_str_from(const char *cstr)
 {

@@ -16,26 +16,46 @@ static void write_done(uv_write_t *write, int status);
 const char *sk_http_status_text(int status)
 {
     switch (status) {
-    case 200: return "OK";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 301: return "Moved Permanently";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 413: return "Request Entity Too Large";
-    case 422: return "Unprocessable Entity";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 499: return "Client Closed Request";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    default: return "Unknown";
+    case 200:
+        return "OK";
+    case 202:
+        return "Accepted";
+    case 204:
+        return "No Content";
+    case 301:
+        return "Moved Permanently";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 408:
+        return "Request Timeout";
+    case 413:
+        return "Request Entity Too Large";
+    case 422:
+        return "Unprocessable Entity";
+    case 429:
+        return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 499:
+        return "Client Closed Request";
+    case 500:
+        return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
+    case 503:
+        return "Service Unavailable";
+    case 504:
+        return "Gateway Timeout";
+    default:
+        return "Unknown";
     }
 }
 
@@ -172,8 +192,10 @@ void sk_http_stream_write(struct sk_http_req *req, struct sk_strbuf *piece, bool
     *piece = (struct sk_strbuf){0};
     if (last && !take_back(req))
         return;
-    write_out(conn, !req->chunked_ok ? "" : last ? (empty ? "0\r\n\r\n" : "\r\n0\r\n\r\n")
-                                            : empty ? "" : "\r\n");
+    write_out(conn, !req->chunked_ok ? ""
+                    : last           ? (empty ? "0\r\n\r\n" : "\r\n0\r\n\r\n")
+                    : empty          ? ""
+                                     : "\r\n");
 }
 
 static void write_done(uv_write_t *write, int status)
@@ -206,8 +228,8 @@ void sk_http_conn_fail(struct sk_http_conn *conn, int status, const char *text)
     char large[160];
     struct sk_http_response resp = {.status = status,
                                     .content_type = "text/plain; charset=utf-8",
-                                    .headers = status == 429 ? SK_STR("Retry-After: 1\r\n")
-                                                             : SK_STR(""),
+                                    .headers =
+                                        status == 429 ? SK_STR("Retry-After: 1\r\n") : SK_STR(""),
                                     .close = true};
     if (conn->req == NULL) { /* bytes that never became a request */
         conn->req = sk_calloc(1, sizeof(*conn->req));

@@ -86,11 +86,10 @@ static int header_close(struct sk_http_conn *conn)
         if ((unsigned char)all.ptr[i] <= ' ')
             return refuse(conn, 400, "400 Bad Request: blank in a header's name\n");
     }
-    h->name = sk_arena_str(&req->arena, (struct sk_str){all.ptr + conn->field_off,
-                                                        conn->value_off - conn->field_off});
-    h->value = sk_arena_str(
-        &req->arena,
-        sk_str_trim((struct sk_str){all.ptr + conn->value_off, all.len - conn->value_off}));
+    h->name = sk_arena_str(
+        &req->arena, (struct sk_str){all.ptr + conn->field_off, conn->value_off - conn->field_off});
+    h->value = sk_arena_str(&req->arena, sk_str_trim((struct sk_str){all.ptr + conn->value_off,
+                                                                     all.len - conn->value_off}));
     if (h->name.ptr == NULL || h->value.ptr == NULL)
         return refuse(conn, 503, "out of memory\n");
     h->next = req->headers; /* reversed again when the head is complete */
@@ -168,7 +167,8 @@ static int on_headers_complete(llhttp_t *parser)
             return rc;
     }
     headers_reverse(req);
-    if (parser->http_major == 1 && parser->http_minor >= 1 && sk_http_header_count(req, "Host") != 1)
+    if (parser->http_major == 1 && parser->http_minor >= 1 &&
+        sk_http_header_count(req, "Host") != 1)
         return refuse(conn, 400, "400 Bad Request: exactly one Host header is required\n");
     req->method = sk_str_from(llhttp_method_name((llhttp_method_t)parser->method));
     int rc = target_split(conn);
@@ -189,7 +189,8 @@ static int on_headers_complete(llhttp_t *parser)
     if (req->chunked_ok && sk_str_eq_nocase(expect, SK_STR("100-continue"))) {
         static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         uv_buf_t buf = uv_buf_init(go_on, sizeof(go_on) - 1);
-        (void)uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1); /* a client that misses it sends anyway */
+        (void)uv_try_write((uv_stream_t *)&conn->tcp, &buf,
+                           1); /* a client that misses it sends anyway */
     }
     conn->state = CONN_BODY;
     conn->since_ns = sk_clock_mono_ns();
@@ -428,7 +429,8 @@ void sk_http_conn_accept(struct sk_http_server *server)
     server->conns = conn;
     server->conn_count++;
     sk_strbuf_init(&conn->head, server->opt.header_bytes_max + 1);
-    sk_strbuf_init(&conn->pending, PENDING_BYTES_MAX + sizeof(server->read_buf) + BODY_STEP_BYTES * 32);
+    sk_strbuf_init(&conn->pending,
+                   PENDING_BYTES_MAX + sizeof(server->read_buf) + BODY_STEP_BYTES * 32);
     sk_strbuf_init(&conn->out_head, 64 * 1024);
     sk_strbuf_init(&conn->out_body, SIZE_MAX / 2);
     llhttp_init(&conn->parser, HTTP_REQUEST, &server->settings);

@@ -15,7 +15,15 @@
 
 #include "http/server.h"
 
-enum conn_state { CONN_IDLE, CONN_HEADERS, CONN_BODY, CONN_BUSY, CONN_WRITING, CONN_LINGER, CONN_CLOSING };
+enum conn_state {
+    CONN_IDLE,
+    CONN_HEADERS,
+    CONN_BODY,
+    CONN_BUSY,
+    CONN_WRITING,
+    CONN_LINGER,
+    CONN_CLOSING
+};
 
 struct sk_http_conn {
     uv_tcp_t tcp; /* first: handles are cast to connections */

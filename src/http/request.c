@@ -97,7 +97,8 @@ enum sk_err sk_http_params_parse(struct sk_arena *arena, struct sk_str text,
         if (p == NULL) {
             if (result == SK_OK) {
                 result = err == SK_OK ? SK_ENOMEM : err;
-                (void)sk_error_set(reterr, result, "%s", err == SK_OK ? "out of memory" : fault.text);
+                (void)sk_error_set(reterr, result, "%s",
+                                   err == SK_OK ? "out of memory" : fault.text);
             }
             continue;
         }

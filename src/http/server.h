@@ -54,10 +54,10 @@ struct sk_http_req {
     uint64_t body_bytes_max; /* on_headers may lower or raise it */
     uint64_t body_charged;   /* to the server's budget */
     int64_t start_mono_ns;
-    char peer[64];           /* address of the client, NUL-terminated */
-    _Atomic bool cancelled;  /* the client has gone */
+    char peer[64];                              /* address of the client, NUL-terminated */
+    _Atomic bool cancelled;                     /* the client has gone */
     void (*on_cancel)(struct sk_http_req *req); /* set by the handler; loop thread; may be NULL */
-    void *user;              /* the handler's */
+    void *user;                                 /* the handler's */
     /* private to http: the streamed answer */
     void (*pull)(struct sk_http_req *req);
     bool with_handler; /* between on_request and the (last) answer */
@@ -75,16 +75,16 @@ struct sk_http_response {
 struct sk_http_options {
     const char *address; /* NULL or "": all */
     uint16_t port;
-    size_t conn_max;           /* no more are accepted */
-    size_t conn_per_peer_max;  /* not counted for loopback */
-    size_t header_bytes_max;   /* request line and headers */
+    size_t conn_max;          /* no more are accepted */
+    size_t conn_per_peer_max; /* not counted for loopback */
+    size_t header_bytes_max;  /* request line and headers */
     size_t header_count_max;
-    uint64_t body_bytes_max;   /* default of a request */
+    uint64_t body_bytes_max; /* default of a request */
     size_t requests_per_conn_max;
     int64_t header_timeout_ns, idle_timeout_ns, write_timeout_ns;
-    int64_t body_window_ns;    /* in each such span ... */
+    int64_t body_window_ns;     /* in each such span ... */
     uint64_t body_window_bytes; /* ... this much of a body must arrive */
-    struct sk_budget *budget;  /* request bodies; may be NULL */
+    struct sk_budget *budget;   /* request bodies; may be NULL */
     void *ctx;
     /* Headers are complete. May set body_bytes_max; returning a status above 0 answers at once, with
      * `text` (static) as the body, and closes. */

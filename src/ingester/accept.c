@@ -41,7 +41,7 @@ struct passage {
     uint64_t lines, bytes; /* accepted by validation */
     struct fault faults[FAULTS_MAX];
     size_t fault_count;
-    int status;               /* of the first ingester error */
+    int status; /* of the first ingester error */
     struct sk_strbuf ing_text;
     int64_t base_ns;
     bool any_logged;
@@ -55,7 +55,8 @@ static void discard(struct passage *p, const char *reason, uint64_t samples, uin
                    reason, p->t->name, p->op->format);
     sk_metric_add(sk_counter("loki_discarded_samples_total", "Refused entries by reason.", labels),
                   samples);
-    sk_metric_add(sk_counter("loki_discarded_bytes_total", "Refused bytes by reason.", labels), bytes);
+    sk_metric_add(sk_counter("loki_discarded_bytes_total", "Refused bytes by reason.", labels),
+                  bytes);
 }
 
 static void fault_add(struct passage *p, const char *text)
@@ -93,16 +94,16 @@ static const char *check_time(struct passage *p, const struct label_entry *e, in
     const struct sk_limits *lim = p->limits;
     if (lim->reject_old_samples &&
         (ts_ns == INT64_MIN || ts_ns < p->now_ns - lim->reject_old_samples_max_age_ns)) {
-        sk_strbuf_printf(out, "entry for stream '%.*s' has timestamp too old: ",
-                         SK_STR_ARG(e->printed));
+        sk_strbuf_printf(out,
+                         "entry for stream '%.*s' has timestamp too old: ", SK_STR_ARG(e->printed));
         format_time(out, ts_ns);
         sk_strbuf_puts(out, ", oldest acceptable timestamp is: ");
         format_time(out, p->now_ns - lim->reject_old_samples_max_age_ns);
         return "greater_than_max_sample_age";
     }
     if (ts_ns > p->now_ns + lim->creation_grace_period_ns) {
-        sk_strbuf_printf(out, "entry for stream '%.*s' has timestamp too new: ",
-                         SK_STR_ARG(e->printed));
+        sk_strbuf_printf(out,
+                         "entry for stream '%.*s' has timestamp too new: ", SK_STR_ARG(e->printed));
         format_time(out, ts_ns);
         return "too_far_in_future";
     }
@@ -117,30 +118,33 @@ static const char *check_metadata(struct passage *p, const struct label_entry *e
     if (entry->pair_count == 0)
         return NULL;
     if (!lim->allow_structured_metadata) {
-        sk_strbuf_printf(out,
-                         "stream '%.*s' includes structured metadata, but this feature is disallowed. "
-                         "Please see `limits_config.allow_structured_metadata` or contact your Loki "
-                         "administrator to enable it",
-                         SK_STR_ARG(e->printed));
+        sk_strbuf_printf(
+            out,
+            "stream '%.*s' includes structured metadata, but this feature is disallowed. "
+            "Please see `limits_config.allow_structured_metadata` or contact your Loki "
+            "administrator to enable it",
+            SK_STR_ARG(e->printed));
         return "disallowed_structured_metadata";
     }
     if (lim->max_structured_metadata_size > 0 && meta_bytes > lim->max_structured_metadata_size) {
-        sk_strbuf_printf(out,
-                         "stream '%.*s' has structured metadata too large: '%llu' bytes, limit: '%llu' "
-                         "bytes. Please see `limits_config.max_structured_metadata_size` or contact "
-                         "your Loki administrator to increase it",
-                         SK_STR_ARG(e->printed), (unsigned long long)meta_bytes,
-                         (unsigned long long)lim->max_structured_metadata_size);
+        sk_strbuf_printf(
+            out,
+            "stream '%.*s' has structured metadata too large: '%llu' bytes, limit: '%llu' "
+            "bytes. Please see `limits_config.max_structured_metadata_size` or contact "
+            "your Loki administrator to increase it",
+            SK_STR_ARG(e->printed), (unsigned long long)meta_bytes,
+            (unsigned long long)lim->max_structured_metadata_size);
         return "structured_metadata_too_large";
     }
     if (lim->max_structured_metadata_entries_count > 0 &&
         entry->pair_count > lim->max_structured_metadata_entries_count) {
-        sk_strbuf_printf(out,
-                         "stream '%.*s' has too many structured metadata labels: '%u', limit: '%llu'. "
-                         "Please see `limits_config.max_structured_metadata_entries_count` or contact "
-                         "your Loki administrator to increase it",
-                         SK_STR_ARG(e->printed), entry->pair_count,
-                         (unsigned long long)lim->max_structured_metadata_entries_count);
+        sk_strbuf_printf(
+            out,
+            "stream '%.*s' has too many structured metadata labels: '%u', limit: '%llu'. "
+            "Please see `limits_config.max_structured_metadata_entries_count` or contact "
+            "your Loki administrator to increase it",
+            SK_STR_ARG(e->printed), entry->pair_count,
+            (unsigned long long)lim->max_structured_metadata_entries_count);
         return "structured_metadata_too_many";
     }
     return NULL;
@@ -150,7 +154,8 @@ static uint64_t metadata_bytes(const struct sk_push *push, const struct sk_push_
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < entry->pair_count; i++)
-        n += push->pairs[entry->pair_first + i].name.len + push->pairs[entry->pair_first + i].value.len;
+        n += push->pairs[entry->pair_first + i].name.len +
+             push->pairs[entry->pair_first + i].value.len;
     return n;
 }
 
@@ -175,10 +180,9 @@ static struct sk_str level_find(struct passage *p, const struct label_entry *e,
     }
     if (number.ptr != NULL)
         return sk_level_of_severity(number);
-    struct sk_level_rules rules = {lim->log_level_fields.items, lim->log_level_fields.count,
-                                   lim->log_level_from_json_max_depth < 0
-                                       ? 0
-                                       : (unsigned)lim->log_level_from_json_max_depth};
+    struct sk_level_rules rules = {
+        lim->log_level_fields.items, lim->log_level_fields.count,
+        lim->log_level_from_json_max_depth < 0 ? 0 : (unsigned)lim->log_level_from_json_max_depth};
     return sk_level_of_line(&rules, entry->line);
 }
 
@@ -208,11 +212,11 @@ static void validate_entry(struct passage *p, const struct label_entry *e, size_
                                                 SK_STR_ARG(mark));
             entry->line = cut.ptr != NULL ? cut : (struct sk_str){entry->line.ptr, keep};
         } else {
-            sk_strbuf_printf(&out,
-                             "max entry size '%llu' bytes exceeded for stream '%.*s' while adding an "
-                             "entry with length '%zu' bytes",
-                             (unsigned long long)lim->max_line_size, SK_STR_ARG(e->printed),
-                             entry->line.len);
+            sk_strbuf_printf(
+                &out,
+                "max entry size '%llu' bytes exceeded for stream '%.*s' while adding an "
+                "entry with length '%zu' bytes",
+                (unsigned long long)lim->max_line_size, SK_STR_ARG(e->printed), entry->line.len);
             reason = "line_too_long";
         }
     }
@@ -303,7 +307,8 @@ static bool bucket_take(double *tokens, int64_t *mono_ns, double rate, double bu
 
 static bool tenant_rate_ok(struct passage *p)
 {
-    double rate = p->limits->ingestion_rate_mb * MiB, burst = p->limits->ingestion_burst_size_mb * MiB;
+    double rate = p->limits->ingestion_rate_mb * MiB,
+           burst = p->limits->ingestion_burst_size_mb * MiB;
     if (rate <= 0)
         return true;
     pthread_mutex_lock(&p->t->rate_lock);
@@ -311,11 +316,12 @@ static bool tenant_rate_ok(struct passage *p)
     pthread_mutex_unlock(&p->t->rate_lock);
     if (!ok) {
         p->op->status = 429;
-        sk_strbuf_printf(&p->op->text,
-                         "ingestion rate limit exceeded for user %s (limit: %.0f bytes/sec) while "
-                         "attempting to ingest '%llu' lines totaling '%llu' bytes, reduce log volume or "
-                         "contact your Loki administrator to see if the limit can be increased\n",
-                         p->t->name, rate, (unsigned long long)p->lines, (unsigned long long)p->bytes);
+        sk_strbuf_printf(
+            &p->op->text,
+            "ingestion rate limit exceeded for user %s (limit: %.0f bytes/sec) while "
+            "attempting to ingest '%llu' lines totaling '%llu' bytes, reduce log volume or "
+            "contact your Loki administrator to see if the limit can be increased\n",
+            p->t->name, rate, (unsigned long long)p->lines, (unsigned long long)p->bytes);
         discard(p, "rate_limited", p->lines, p->bytes);
     }
     return ok;
@@ -331,11 +337,12 @@ static bool stream_limit_ok(struct passage *p, const struct label_entry *e,
         return true;
     if (p->status == 0) {
         p->status = 429;
-        sk_strbuf_printf(&p->ing_text,
-                         "maximum active stream limit exceeded when trying to create stream %.*s, reduce "
-                         "the number of active streams (reduce labels or reduce label values), or contact "
-                         "your Loki administrator to see if the limit can be increased, user: '%s'\n",
-                         SK_STR_ARG(e->printed), p->t->name);
+        sk_strbuf_printf(
+            &p->ing_text,
+            "maximum active stream limit exceeded when trying to create stream %.*s, reduce "
+            "the number of active streams (reduce labels or reduce label values), or contact "
+            "your Loki administrator to see if the limit can be increased, user: '%s'\n",
+            SK_STR_ARG(e->printed), p->t->name);
     }
     discard(p, "stream_limit", s->entry_count, stream_bytes(p->push, s));
     return false;
@@ -458,11 +465,12 @@ static bool stream_rate_ok(struct passage *p, struct stream *s, const struct lab
             sk_strbuf_printf(&r.text, "%lluMB", (unsigned long long)(limit / MiB));
         else
             sk_strbuf_printf(&r.text, "%lluKB", (unsigned long long)(limit / 1024));
-        sk_strbuf_printf(&r.text,
-                         "/sec) while attempting to ingest for stream '%.*s' totaling %zuB, consider "
-                         "splitting a stream via additional labels or contact your Loki administrator to "
-                         "see if the limit can be increased',\n",
-                         SK_STR_ARG(e->printed), entry->line.len);
+        sk_strbuf_printf(
+            &r.text,
+            "/sec) while attempting to ingest for stream '%.*s' totaling %zuB, consider "
+            "splitting a stream via additional labels or contact your Loki administrator to "
+            "see if the limit can be increased',\n",
+            SK_STR_ARG(e->printed), entry->line.len);
     }
     refused_report(p, e, &r, ps->entry_count, 429, "per_stream_rate_limit");
     sk_strbuf_deinit(&r.text);
@@ -602,9 +610,10 @@ static bool normalize_pairs(struct passage *p)
             sk_strbuf_reset(&b);
             if (pair->name.len == 0 || !sk_label_name_normalize(&b, pair->name)) {
                 p->op->status = 400;
-                sk_strbuf_puts(&p->op->text, pair->name.len == 0
-                                                 ? "label name is empty\n"
-                                                 : "structured metadata name holds no letter or digit\n");
+                sk_strbuf_puts(&p->op->text,
+                               pair->name.len == 0
+                                   ? "label name is empty\n"
+                                   : "structured metadata name holds no letter or digit\n");
                 ok = false;
                 break;
             }
@@ -675,7 +684,8 @@ static bool blocked(struct passage *p)
         struct sk_strbuf until;
         sk_strbuf_init(&until, 64);
         sk_rfc3339_format_s(&until, lim->block_ingestion_until_ns);
-        sk_strbuf_printf(&p->op->text, "ingestion blocked for user '%s' until '%s' with status code '%d'\n",
+        sk_strbuf_printf(&p->op->text,
+                         "ingestion blocked for user '%s' until '%s' with status code '%d'\n",
                          p->t->name, until.ptr, code);
         sk_strbuf_deinit(&until);
     }

@@ -41,7 +41,8 @@ static void op_apply(struct sk_ingester *ing, struct sk_pushop *op)
         sk_assert(s->ref == ws.ref);
         err = append_stream(ing, s, &rec, &ws, op->seg, ing->apply_codec, &ing->apply_scratch);
         if (err != SK_OK) /* logged, so nothing is lost: the next start replays it */
-            sk_log(SK_LOG_ERROR, "logged entries could not be kept in memory; they return with a restart",
+            sk_log(SK_LOG_ERROR,
+                   "logged entries could not be kept in memory; they return with a restart",
                    "tenant", s->tenant->name, "err", sk_err_text(err));
         struct shard *sh = shard_of(ing, s->hash);
         pthread_mutex_lock(&sh->lock);

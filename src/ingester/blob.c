@@ -107,8 +107,8 @@ enum sk_err blob_read(struct blob *b, struct sk_strbuf *out, struct sk_slice *re
     if (!sk_strbuf_reserve(out, b->len))
         return SK_ENOMEM;
     for (size_t done = 0; done < b->len;) {
-        ssize_t n = pread(b->ing->spill_fd, out->ptr + done, b->len - done,
-                          (off_t)(b->spill_off + done));
+        ssize_t n =
+            pread(b->ing->spill_fd, out->ptr + done, b->len - done, (off_t)(b->spill_off + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -23,7 +23,8 @@
 
 enum { TICK_S = 1, FREE_FLOOR_MB = 64 };
 
-static const char *const reasons[] = {"full", "idle", "max_age", "synced", "forced", "memory", "wal"};
+static const char *const reasons[] = {"full",   "idle",   "max_age", "synced",
+                                      "forced", "memory", "wal"};
 
 /* ---- one chunk ---- */
 
@@ -79,10 +80,12 @@ static enum sk_err blocks_merge(struct sk_ingester *ing, const struct ichunk *c,
                                   &all);
     }
     if (err == SK_OK)
-        err = sk_block_sort((struct sk_slice){(const uint8_t *)all.ptr, all.len}, c->has_meta, &sorted);
+        err = sk_block_sort((struct sk_slice){(const uint8_t *)all.ptr, all.len}, c->has_meta,
+                            &sorted);
     struct sk_block_iter it;
     struct sk_block_entry e;
-    sk_block_iter_init(&it, (struct sk_slice){(const uint8_t *)sorted.ptr, sorted.len}, c->has_meta);
+    sk_block_iter_init(&it, (struct sk_slice){(const uint8_t *)sorted.ptr, sorted.len},
+                       c->has_meta);
     const uint8_t *from = it.pos;
     uint64_t size = 0;
     while (err == SK_OK && sk_block_next(&it, &e)) {
@@ -209,9 +212,9 @@ static enum sk_err stream_flush(struct sk_ingester *ing, struct shard *sh, struc
 struct sweep {
     struct sk_ingester *ing;
     enum flush_reason reason;
-    bool force;             /* everything */
-    uint64_t seg_max;       /* WAL pressure: chunks whose first segment is at most this; 0: none */
-    uint64_t bytes_min;     /* memory pressure: chunks at least this large; 0: none */
+    bool force;         /* everything */
+    uint64_t seg_max;   /* WAL pressure: chunks whose first segment is at most this; 0: none */
+    uint64_t bytes_min; /* memory pressure: chunks at least this large; 0: none */
     int64_t now_mono_ns;
     enum sk_err err;
 };
@@ -293,8 +296,9 @@ static void sweep_run(struct sweep *sw)
                 sk_metric_add(ing->m_flush_fail, 1);
                 if (err == SK_ENOSPC)
                     atomic_store(&ing->full, true);
-                sk_log(SK_LOG_ERROR, "chunk could not be flushed, it is tried again; nothing is lost",
-                       "tenant", list[i]->tenant->name, "err", sk_err_text(err));
+                sk_log(SK_LOG_ERROR,
+                       "chunk could not be flushed, it is tried again; nothing is lost", "tenant",
+                       list[i]->tenant->name, "err", sk_err_text(err));
             }
             pthread_mutex_lock(&sh->lock);
             list[i]->pins--;
@@ -418,7 +422,8 @@ static void room_check(struct sk_ingester *ing)
     uint64_t floor = (uint64_t)FREE_FLOOR_MB << 20;
     uint64_t need = atomic_load(&ing->packed_bytes) * 2 + atomic_load(&ing->head_bytes);
     floor = need > floor ? need : floor;
-    if (floor > wal.total_bytes / 8) /* a small disk: half a gigabyte must not be "full" when empty */
+    if (floor >
+        wal.total_bytes / 8) /* a small disk: half a gigabyte must not be "full" when empty */
         floor = wal.total_bytes / 8;
     if (was)
         floor += floor / 50;

@@ -45,8 +45,10 @@ static void metrics_make(struct sk_ingester *ing)
                                  "Entries recovered from the write-ahead log.", "");
     ing->m_corrupt = sk_counter("loki_ingester_wal_corruptions_total",
                                 "Damaged places met in the write-ahead log.", "type=\"segment\"");
-    ing->m_head_bytes = sk_gauge("skald_ingester_head_bytes", "Uncompressed entries in memory.", "");
-    ing->m_packed_bytes = sk_gauge("skald_ingester_block_bytes", "Compressed blocks in memory.", "");
+    ing->m_head_bytes =
+        sk_gauge("skald_ingester_head_bytes", "Uncompressed entries in memory.", "");
+    ing->m_packed_bytes =
+        sk_gauge("skald_ingester_block_bytes", "Compressed blocks in memory.", "");
     ing->m_spill_bytes = sk_gauge("skald_ingester_spill_bytes",
                                   "Compressed blocks in the unnamed file beside the data.", "");
 }
@@ -83,7 +85,8 @@ static enum sk_err ingester_open(struct sk_ingester *ing, struct sk_error *reter
     if (err == SK_OK)
         err = flusher_start(ing);
     if (err == SK_OK && ing->log_damaged) {
-        sk_log(SK_LOG_WARN, "the write-ahead log is damaged: flushing what it held before pushes are accepted");
+        sk_log(SK_LOG_WARN,
+               "the write-ahead log is damaged: flushing what it held before pushes are accepted");
         sk_ingester_flush_wait(ing);
     }
     return err;

@@ -27,10 +27,10 @@ struct sk_vfs;
 struct sk_ingester_options {
     const struct sk_config *config;
     const struct sk_config_overrides *overrides; /* may be NULL */
-    struct sk_store *store;     /* receives chunks; plugged in by the server */
+    struct sk_store *store;                      /* receives chunks; plugged in by the server */
     struct sk_workpool *pool;
     const struct sk_vfs *vfs;
-    struct sk_budget *budget;   /* heads */
+    struct sk_budget *budget; /* heads */
 };
 
 struct sk_pushop {
@@ -49,7 +49,7 @@ struct sk_pushop {
     struct sk_strbuf record; /* entries record for the log */
     struct stream **streams; /* as they occur in the record, pinned */
     size_t stream_count, stream_cap;
-    uint64_t seg;            /* where the record was written */
+    uint64_t seg; /* where the record was written */
     enum sk_err log_err;
 };
 

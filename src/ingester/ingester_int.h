@@ -90,7 +90,7 @@ struct ichunk {
     uint64_t packed_bytes, entry_count;
     int64_t touched_mono_ns; /* last entry */
     uint64_t first_seg, last_counter;
-    unsigned cutting; /* blocks being compressed right now */
+    unsigned cutting;         /* blocks being compressed right now */
     enum flush_reason reason; /* closed chunks */
     bool has_meta;
 };
@@ -102,36 +102,36 @@ struct stream {
     uint64_t hash;             /* fingerprint of the labels */
     struct ichunk *open;       /* NULL: none */
     struct ichunk *closed, **closed_tail;
-    unsigned pins;             /* log records on their way: not to be removed */
+    unsigned pins; /* log records on their way: not to be removed */
     /* as accepted for the log */
     uint64_t counter;
-    int64_t highest_ns;        /* INT64_MIN: none since it came into memory */
-    struct sk_str last_line;   /* heap; with last_meta the last entry, for repeats */
-    uint64_t last_hash;        /* of line and metadata */
+    int64_t highest_ns;      /* INT64_MIN: none since it came into memory */
+    struct sk_str last_line; /* heap; with last_meta the last entry, for repeats */
+    uint64_t last_hash;      /* of line and metadata */
     int64_t last_ns;
     bool has_last;
-    uint64_t series_seg;       /* log thread only: newest segment that has its series record */
-    uint64_t last_seg;         /* newest segment that mentions it */
-    uint64_t flushed_counter;  /* entries up to it are in chunk files */
-    uint64_t build_counter;    /* ... when the running index build began */
-    uint64_t durable_counter;  /* entries up to it are in indexed chunks */
+    uint64_t series_seg;      /* log thread only: newest segment that has its series record */
+    uint64_t last_seg;        /* newest segment that mentions it */
+    uint64_t flushed_counter; /* entries up to it are in chunk files */
+    uint64_t build_counter;   /* ... when the running index build began */
+    uint64_t durable_counter; /* entries up to it are in indexed chunks */
     double rate_tokens;
     int64_t rate_mono_ns;
-    bool active;               /* counted in the tenant's streams */
+    bool active; /* counted in the tenant's streams */
 };
 
 /* A label text as it was sent, and what became of it. */
 struct label_entry {
     _Atomic uint32_t refs;
     uint64_t text_hash;
-    struct sk_str text;         /* as sent */
-    struct sk_labelset labels;  /* as stored */
+    struct sk_str text;        /* as sent */
+    struct sk_labelset labels; /* as stored */
     uint64_t hash;
-    struct sk_str printed;      /* {a="b", ...} for messages */
-    struct sk_str level;        /* detected_level from a stream label; ptr NULL: none */
-    char *parse_error;          /* refuses the whole request */
-    char *invalid;              /* refuses the stream */
-    const char *invalid_reason; /* metric */
+    struct sk_str printed;          /* {a="b", ...} for messages */
+    struct sk_str level;            /* detected_level from a stream label; ptr NULL: none */
+    char *parse_error;              /* refuses the whole request */
+    char *invalid;                  /* refuses the stream */
+    const char *invalid_reason;     /* metric */
     const struct sk_limits *limits; /* the ones it was judged by */
     struct sk_arena arena;
 };
@@ -184,8 +184,8 @@ struct sk_ingester {
     pthread_mutex_t flush_lock;
     pthread_cond_t flush_wake, flush_idle;
     bool flush_stop;
-    uint64_t flush_asked, flush_served;  /* /flush: asked for, done */
-    _Atomic uint64_t closed_chunks;      /* waiting for the flush */
+    uint64_t flush_asked, flush_served; /* /flush: asked for, done */
+    _Atomic uint64_t closed_chunks;     /* waiting for the flush */
     struct sk_codec_ctx *flush_codec;
     struct sk_strbuf flush_scratch;
     _Atomic bool stopping, read_only, full;

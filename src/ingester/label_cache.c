@@ -88,7 +88,8 @@ static enum sk_err check_enforced(struct label_entry *e, const struct sk_limits 
 }
 
 /* The checks of spec http-api 3 that concern labels, in Loki's order. */
-static enum sk_err judge(struct label_entry *e, const struct sk_limits *limits, struct sk_str tenant)
+static enum sk_err judge(struct label_entry *e, const struct sk_limits *limits,
+                         struct sk_str tenant)
 {
     struct sk_strbuf out;
     enum sk_err err = SK_OK;
@@ -144,8 +145,8 @@ static void level_of_labels(struct label_entry *e, const struct sk_limits *limit
     }
 }
 
-static enum sk_err entry_fill(struct label_entry *e, struct tenant *t, const struct sk_limits *limits,
-                              struct sk_str text)
+static enum sk_err entry_fill(struct label_entry *e, struct tenant *t,
+                              const struct sk_limits *limits, struct sk_str text)
 {
     struct sk_error detail;
     struct sk_labelset sent;

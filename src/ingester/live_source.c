@@ -74,8 +74,10 @@ static enum sk_err live_meta(struct sk_unit *unit, struct sk_unit_reader *r, str
     uint32_t known = sk_symbols_count(&u->chunk->symbols);
     for (size_t i = 0; i < n; i++) {
         struct sk_str none = {"", 0};
-        labels[i].name = pairs[i].name < known ? sk_symbols_at(&u->chunk->symbols, pairs[i].name) : none;
-        labels[i].value = pairs[i].value < known ? sk_symbols_at(&u->chunk->symbols, pairs[i].value) : none;
+        labels[i].name =
+            pairs[i].name < known ? sk_symbols_at(&u->chunk->symbols, pairs[i].name) : none;
+        labels[i].value =
+            pairs[i].value < known ? sk_symbols_at(&u->chunk->symbols, pairs[i].value) : none;
     }
     *ret_count = n;
     return SK_OK;
@@ -106,13 +108,19 @@ static enum sk_err chunk_snapshot(struct sk_selection *sel, struct sk_ingester *
     for (size_t i = 0; i < c->block_count; i++) {
         const struct iblock *b = &c->blocks[i];
         blocks[i] = (struct live_block){{b->ts_min_ns, b->ts_max_ns, b->entry_count},
-                                        blob_ref(b->blob), b->blob->len, b->raw, b->sorted};
+                                        blob_ref(b->blob),
+                                        b->blob->len,
+                                        b->raw,
+                                        b->sorted};
         infos[i] = blocks[i].info;
     }
     if (c->head_entries > 0) {
         size_t i = c->block_count;
         blocks[i] = (struct live_block){{c->head_min_ns, c->head_max_ns, c->head_entries},
-                                        blob_ref(c->head), c->head_len, true, !c->head_unsorted};
+                                        blob_ref(c->head),
+                                        c->head_len,
+                                        true,
+                                        !c->head_unsorted};
         infos[i] = blocks[i].info;
     }
     *u = (struct live_unit){ing, chunk_ref(c), blocks, infos, n};

@@ -34,7 +34,7 @@ struct known_ref { /* (tenant, ref) of the log -> stream */
     struct stream *stream;
     struct span {
         int64_t from_ns, through_ns;
-    } *spans; /* of its stored chunks; read when a mark makes them matter */
+    } * spans; /* of its stored chunks; read when a mark makes them matter */
     size_t span_count;
     bool spans_read;
 };
@@ -48,8 +48,8 @@ struct replay {
     uint64_t checkpoint; /* number */
     bool has_checkpoint;
     struct sk_hmap refs;
-    struct sk_arena arena;  /* of the present record */
-    struct sk_arena keep;   /* of the whole replay */
+    struct sk_arena arena; /* of the present record */
+    struct sk_arena keep;  /* of the whole replay */
     uint64_t entries, skipped, damaged_records, unknown_refs;
     bool damaged_middle;
     struct sk_error *reterr;
@@ -67,7 +67,8 @@ static enum sk_err file_read(void *ctx, uint64_t off, void *buf, size_t len, siz
     const struct open_file *f = ctx;
     size_t done = 0, got;
     do {
-        enum sk_err err = f->vfs->pread(f->vfs, f->fd, (char *)buf + done, len - done, off + done, &got);
+        enum sk_err err =
+            f->vfs->pread(f->vfs, f->fd, (char *)buf + done, len - done, off + done, &got);
         if (err != SK_OK)
             return err;
         done += got;
@@ -159,8 +160,8 @@ static void spans_read(struct replay *r, struct known_ref *k)
     if (m == NULL)
         return;
     for (size_t i = 0; i < labels.count; i++)
-        m[i] = (struct sk_matcher){.name = labels.items[i].name, .value = labels.items[i].value,
-                                   .kind = SK_MATCHER_EQ};
+        m[i] = (struct sk_matcher){
+            .name = labels.items[i].name, .value = labels.items[i].value, .kind = SK_MATCHER_EQ};
     struct sk_source store = sk_store_source(r->ing->opt.store);
     int64_t now = sk_clock_now_ns();
     sk_selection_init(&sel, k->tenant->name_str, m, labels.count, now - 400 * SK_NS_PER_DAY,
@@ -170,7 +171,8 @@ static void spans_read(struct replay *r, struct known_ref *k)
             if (!sk_labels_eq(sel.streams[i]->labels, labels))
                 continue;
             k->spans = sk_arena_calloc(&r->keep, sel.streams[i]->unit_count, sizeof(*k->spans));
-            for (struct sk_unit *u = sel.streams[i]->units; u != NULL && k->spans != NULL; u = u->next)
+            for (struct sk_unit *u = sel.streams[i]->units; u != NULL && k->spans != NULL;
+                 u = u->next)
                 k->spans[k->span_count++] = (struct span){u->from_ns, u->through_ns};
         }
     }
@@ -190,8 +192,9 @@ static bool stored(struct replay *r, struct known_ref *k, int64_t ts_ns)
 
 /* ---- applying ---- */
 
-static enum sk_err apply_entry(struct replay *r, struct stream *s, int64_t ts_ns, struct sk_str line,
-                               const struct sk_label *pairs, size_t n, uint64_t seg, uint64_t counter)
+static enum sk_err apply_entry(struct replay *r, struct stream *s, int64_t ts_ns,
+                               struct sk_str line, const struct sk_label *pairs, size_t n,
+                               uint64_t seg, uint64_t counter)
 {
     struct append_cut cut;
     struct shard *sh = shard_of(r->ing, s->hash);
@@ -391,11 +394,13 @@ static void quarantine(struct replay *r, const char *path)
     (void)snprintf(to, sizeof(to), "%s/skald/quarantine", r->ing->config->path_prefix);
     if (sk_vfs_mkdirs(r->vfs, to) == SK_OK &&
         sk_vfs_read_file(r->vfs, path, QUARANTINE_BYTES_MAX, &file) == SK_OK) {
-        (void)snprintf(to, sizeof(to), "%s/skald/quarantine/wal-%s-%lld", r->ing->config->path_prefix,
-                       base == NULL ? path : base + 1, (long long)(sk_clock_now_ns() / SK_NS_PER_S));
+        (void)snprintf(to, sizeof(to), "%s/skald/quarantine/wal-%s-%lld",
+                       r->ing->config->path_prefix, base == NULL ? path : base + 1,
+                       (long long)(sk_clock_now_ns() / SK_NS_PER_S));
         data = (struct sk_slice){(const uint8_t *)file.ptr, file.len};
         if (sk_vfs_replace(r->vfs, to, data) != SK_OK)
-            sk_log(SK_LOG_WARN, "damaged log segment could not be copied aside, continuing", "file", path);
+            sk_log(SK_LOG_WARN, "damaged log segment could not be copied aside, continuing", "file",
+                   path);
     }
     sk_strbuf_deinit(&file);
 }
@@ -405,8 +410,9 @@ static void damage_report(struct replay *r, const char *path, const struct sk_wa
     char off[24], bytes[24];
     (void)snprintf(off, sizeof(off), "%llu", (unsigned long long)w->first_damage.off);
     (void)snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)w->damage_bytes);
-    sk_log(SK_LOG_WARN, w->damage_before_good ? "write-ahead log: damaged place skipped, continuing"
-                                              : "write-ahead log: torn tail, continuing",
+    sk_log(SK_LOG_WARN,
+           w->damage_before_good ? "write-ahead log: damaged place skipped, continuing"
+                                 : "write-ahead log: torn tail, continuing",
            "file", path, "offset", off, "skipped_bytes", bytes);
     sk_metric_add(r->ing->m_corrupt, w->damage_count);
 }
@@ -450,7 +456,8 @@ static enum sk_err checkpoint_replay(struct replay *r)
 {
     struct replay files = {0}; /* only its list of numbers is used */
     char dir[4096], path[4200];
-    (void)snprintf(dir, sizeof(dir), "%s/checkpoint.%06llu", r->dir, (unsigned long long)r->checkpoint);
+    (void)snprintf(dir, sizeof(dir), "%s/checkpoint.%06llu", r->dir,
+                   (unsigned long long)r->checkpoint);
     enum sk_err err = r->vfs->list(r->vfs, dir, on_name, &files);
     if (files.seg_count > 0)
         qsort(files.segs, files.seg_count, sizeof(*files.segs), seg_cmp);
@@ -496,13 +503,14 @@ static void tell(const struct replay *r, int64_t start_ns)
     (void)snprintf(unknown, sizeof(unknown), "%llu", (unsigned long long)r->unknown_refs);
     (void)snprintf(took, sizeof(took), "%.3fs", (double)(sk_clock_mono_ns() - start_ns) / 1e9);
     sk_log(r->damaged_records + r->unknown_refs > 0 ? SK_LOG_WARN : SK_LOG_INFO,
-           "write-ahead log replayed", "entries", entries, "already_stored", skipped,
-           "bad_records", bad, "without_series", unknown, "took", took);
+           "write-ahead log replayed", "entries", entries, "already_stored", skipped, "bad_records",
+           bad, "without_series", unknown, "took", took);
 }
 
 enum sk_err replay_run(struct sk_ingester *ing, uint64_t *ret_next_seg, struct sk_error *reterr)
 {
-    struct replay r = {.ing = ing, .vfs = ing->opt.vfs, .dir = ing->config->wal_dir, .reterr = reterr};
+    struct replay r = {
+        .ing = ing, .vfs = ing->opt.vfs, .dir = ing->config->wal_dir, .reterr = reterr};
     int64_t start = sk_clock_mono_ns();
     sk_arena_init(&r.arena, 1u << 30, NULL);
     sk_arena_init(&r.keep, 1u << 30, NULL);
@@ -510,8 +518,9 @@ enum sk_err replay_run(struct sk_ingester *ing, uint64_t *ret_next_seg, struct s
     if (err == SK_OK)
         err = r.vfs->list(r.vfs, r.dir, on_name, &r);
     if (err != SK_OK) {
-        (void)sk_error_set(reterr, err, "cannot use the folder %s: %s (is it writable for this user?)",
-                           r.dir, sk_err_text(err));
+        (void)sk_error_set(reterr, err,
+                           "cannot use the folder %s: %s (is it writable for this user?)", r.dir,
+                           sk_err_text(err));
         goto out;
     }
     if (r.seg_count > 0)

@@ -37,12 +37,12 @@ static void tenant_metrics(struct tenant *t)
 {
     char labels[512];
     (void)snprintf(labels, sizeof(labels), "tenant=\"%s\"", t->name);
-    t->memory_streams = sk_gauge("loki_ingester_memory_streams",
-                                 "Streams in memory per tenant.", labels);
-    t->streams_created = sk_counter("loki_ingester_streams_created_total",
-                                    "Streams created per tenant.", labels);
-    t->streams_removed = sk_counter("loki_ingester_streams_removed_total",
-                                    "Streams removed per tenant.", labels);
+    t->memory_streams =
+        sk_gauge("loki_ingester_memory_streams", "Streams in memory per tenant.", labels);
+    t->streams_created =
+        sk_counter("loki_ingester_streams_created_total", "Streams created per tenant.", labels);
+    t->streams_removed =
+        sk_counter("loki_ingester_streams_removed_total", "Streams removed per tenant.", labels);
     (void)snprintf(labels, sizeof(labels),
                    "tenant=\"%s\",retention_hours=\"0\",is_internal_stream=\"false\",policy=\"\"",
                    t->name);
@@ -52,8 +52,8 @@ static void tenant_metrics(struct tenant *t)
                                   "Bytes of structured metadata received per tenant.", labels);
     (void)snprintf(labels, sizeof(labels), "tenant=\"%s\",is_internal_stream=\"false\",policy=\"\"",
                    t->name);
-    t->received_lines = sk_counter("loki_distributor_lines_received_total",
-                                   "Lines received per tenant.", labels);
+    t->received_lines =
+        sk_counter("loki_distributor_lines_received_total", "Lines received per tenant.", labels);
 }
 
 enum sk_err tenant_get(struct sk_ingester *ing, struct sk_str name, struct tenant **ret)
@@ -279,9 +279,9 @@ static bool head_repeats(const struct ichunk *c, int64_t ts_ns, const uint8_t *e
     struct sk_block_entry e;
     if (c->head_entries == 0 || ts_ns != c->head_last_ns || c->head_run > SAME_TIME_MAX)
         return false;
-    sk_block_iter_init(&it, (struct sk_slice){c->head->data + c->head_run_off,
-                                              c->head_len - c->head_run_off},
-                       c->has_meta);
+    sk_block_iter_init(
+        &it, (struct sk_slice){c->head->data + c->head_run_off, c->head_len - c->head_run_off},
+        c->has_meta);
     for (const uint8_t *from = it.pos; sk_block_next(&it, &e); from = it.pos) {
         if ((size_t)(it.pos - from) == len && memcmp(from, entry, len) == 0)
             return true;
@@ -364,8 +364,8 @@ enum sk_err chunk_pack_block(struct sk_ingester *ing, struct ichunk *c, size_t i
     if (err == SK_OK)
         err = sk_codec_pack(codec, ing->codec, bytes, scratch);
     if (err == SK_OK) {
-        packed = blob_create_packed(
-            ing, (struct sk_slice){(const uint8_t *)scratch->ptr, scratch->len});
+        packed =
+            blob_create_packed(ing, (struct sk_slice){(const uint8_t *)scratch->ptr, scratch->len});
         if (packed == NULL)
             err = SK_ENOMEM;
     }

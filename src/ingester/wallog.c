@@ -36,11 +36,11 @@ struct wallog {
     enum sync_mode mode;
     int64_t gap_ns, interval_ns, last_sync_ns;
     /* the thread's own */
-    int fd;                 /* -1: none open */
-    uint64_t committed;     /* (also `off`) synced up to here */
-    uint64_t written;       /* handed to the kernel up to here */
+    int fd;             /* -1: none open */
+    uint64_t committed; /* (also `off`) synced up to here */
+    uint64_t written;   /* handed to the kernel up to here */
     uint64_t prealloc_end;
-    struct sk_strbuf out;   /* framed, not yet written */
+    struct sk_strbuf out; /* framed, not yet written */
     struct sk_strbuf series;
     unsigned failures;
 };
@@ -76,8 +76,8 @@ static enum sk_err segment_open(struct wallog *log, uint64_t seg)
     char path[PATH_BYTES];
     sk_assert(log->fd < 0);
     segment_path(log, seg, path);
-    enum sk_err err = log->vfs->open(log->vfs, path, O_RDWR | O_CREAT | O_EXCL, SK_VFS_FILE_MODE,
-                                     &log->fd);
+    enum sk_err err =
+        log->vfs->open(log->vfs, path, O_RDWR | O_CREAT | O_EXCL, SK_VFS_FILE_MODE, &log->fd);
     if (err != SK_OK)
         return err;
     log->prealloc_end = log->committed = log->written = 0;
@@ -337,7 +337,8 @@ static void *run(void *arg)
         if (roll && log->fd >= 0 && log->committed > 0) {
             segment_close(log);
             if (segment_open(log, atomic_load(&log->seg) + 1) != SK_OK)
-                sk_log(SK_LOG_WARN, "write-ahead log: no new segment yet, continuing", "dir", log->dir);
+                sk_log(SK_LOG_WARN, "write-ahead log: no new segment yet, continuing", "dir",
+                       log->dir);
         }
         if (atomic_load(&log->ing->read_only) && group == NULL)
             probe(log);
@@ -365,10 +366,12 @@ static enum sk_err mode_parse(struct wallog *log, const char *text, struct sk_er
         log->mode = SYNC_INTERVAL;
     } else {
         return sk_error_set(reterr, SK_EINVAL,
-                            "-skald.wal-sync: \"%s\" is not always, os or interval:<duration>", text);
+                            "-skald.wal-sync: \"%s\" is not always, os or interval:<duration>",
+                            text);
     }
     if (log->mode != SYNC_ALWAYS)
-        sk_log(SK_LOG_WARN, "acknowledged lines may be lost with the power: -skald.wal-sync is not always",
+        sk_log(SK_LOG_WARN,
+               "acknowledged lines may be lost with the power: -skald.wal-sync is not always",
                "mode", text);
     return SK_OK;
 }
@@ -403,7 +406,8 @@ enum sk_err wallog_create(struct sk_ingester *ing, uint64_t first_seg, uint64_t 
             err = SK_OK;
         }
         if (err != SK_OK)
-            (void)sk_error_set(reterr, err, "cannot create segment %08llu of the write-ahead log in %s: %s",
+            (void)sk_error_set(reterr, err,
+                               "cannot create segment %08llu of the write-ahead log in %s: %s",
                                (unsigned long long)next_seg, log->dir, sk_err_text(err));
     }
     if (err == SK_OK && pthread_create(&log->thread, NULL, run, log) != 0)
@@ -519,7 +523,8 @@ static void checkpoints_remove(struct wallog *log, uint64_t keep)
         return;
     old->log = log;
     old->keep = keep;
-    (void)!log->vfs->list(log->vfs, log->dir, note_checkpoint, old); /* what is missed waits for the next trim */
+    (void)!log->vfs->list(log->vfs, log->dir, note_checkpoint,
+                          old); /* what is missed waits for the next trim */
     for (size_t i = 0; i < old->count; i++) {
         char from[PATH_BYTES], to[PATH_BYTES + 8];
         (void)snprintf(from, sizeof(from), "%s/%s", log->dir, old->names[i]);
@@ -534,7 +539,8 @@ static void checkpoints_remove(struct wallog *log, uint64_t keep)
     sk_free(old);
 }
 
-static enum sk_err checkpoint_write(struct wallog *log, uint64_t number, const struct sk_strbuf *marks)
+static enum sk_err checkpoint_write(struct wallog *log, uint64_t number,
+                                    const struct sk_strbuf *marks)
 {
     char dir[PATH_BYTES], tmp[PATH_BYTES + 8], file[PATH_BYTES + 24];
     int fd = -1;
@@ -547,8 +553,8 @@ static enum sk_err checkpoint_write(struct wallog *log, uint64_t number, const s
     err = log->vfs->open(log->vfs, file, O_WRONLY | O_CREAT | O_TRUNC, SK_VFS_FILE_MODE, &fd);
     if (err != SK_OK)
         return err;
-    err = sk_vfs_write_all(log->vfs, fd,
-                           (struct sk_slice){(const uint8_t *)marks->ptr, marks->len}, 0);
+    err = sk_vfs_write_all(log->vfs, fd, (struct sk_slice){(const uint8_t *)marks->ptr, marks->len},
+                           0);
     if (err == SK_OK)
         err = log->vfs->fsync(log->vfs, fd);
     enum sk_err closed = log->vfs->close(log->vfs, fd);

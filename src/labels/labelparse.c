@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 
-
 #include "base/arena.h"
 #include "base/gotext.h"
 #include "base/utf8.h"

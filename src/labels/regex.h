@@ -23,7 +23,7 @@ enum {
     SK_REGEX_DOTALL = 2,   /* . matches newline */
 };
 
-#define SK_REGEX_GROUPS_MAX 256
+#define SK_REGEX_GROUPS_MAX        256
 #define SK_REGEX_PROGRAM_BYTES_MAX (8 << 20)
 
 /* SK_EPARSE with RE2's words, SK_ELIMIT when the program would be too large. Syntax that clients see

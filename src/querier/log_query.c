@@ -136,9 +136,10 @@ static enum sk_err scan_needle(struct run *r, struct sk_block_iter *it, struct s
 
 static enum sk_err budget_error(struct run *r)
 {
-    return sk_error_set(r->reterr, SK_ENOMEM,
-                        "the query needs more memory than its share of the budget; narrow the selector "
-                        "or the time range, or lower the limit");
+    return sk_error_set(
+        r->reterr, SK_ENOMEM,
+        "the query needs more memory than its share of the budget; narrow the selector "
+        "or the time range, or lower the limit");
 }
 
 static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct candidate *c)
@@ -206,10 +207,11 @@ static enum sk_err interrupted(struct run *r)
     if (q->stop != NULL && atomic_load_explicit(q->stop, memory_order_relaxed))
         return sk_error_set(r->reterr, SK_ECANCELED, "the request was cancelled by the client");
     if (q->deadline_mono_ns != 0 && sk_clock_mono_ns() > q->deadline_mono_ns)
-        return sk_error_set(r->reterr, SK_ETIMEDOUT,
-                            "request timed out, decrease the duration of the request or add more label "
-                            "matchers (prefer exact match over regex match) to reduce the amount of data "
-                            "processed");
+        return sk_error_set(
+            r->reterr, SK_ETIMEDOUT,
+            "request timed out, decrease the duration of the request or add more label "
+            "matchers (prefer exact match over regex match) to reduce the amount of data "
+            "processed");
     return SK_OK;
 }
 
@@ -274,7 +276,8 @@ static int unit_order_cmp(const void *a, const void *b) /* within a stream: arri
 static int unit_newest_cmp(const void *a, const void *b)
 {
     const struct unit_ref *x = a, *y = b;
-    return (x->unit->through_ns < y->unit->through_ns) - (x->unit->through_ns > y->unit->through_ns);
+    return (x->unit->through_ns < y->unit->through_ns) -
+           (x->unit->through_ns > y->unit->through_ns);
 }
 
 static int unit_oldest_cmp(const void *a, const void *b)
@@ -364,7 +367,8 @@ static enum sk_err select_all(struct run *r, struct sk_matcher *m, size_t n)
 static enum sk_err run_selected(struct run *r)
 {
     const struct sk_log_query *q = r->q;
-    enum sk_err err = sk_pipeline_run_create(r->pipeline, READER_ARENA_BYTES_MAX, q->budget, &r->pipe);
+    enum sk_err err =
+        sk_pipeline_run_create(r->pipeline, READER_ARENA_BYTES_MAX, q->budget, &r->pipe);
     if (err == SK_OK)
         err = sk_unit_reader_init(&r->reader, READER_ARENA_BYTES_MAX, q->budget);
     if (err != SK_OK)

@@ -26,7 +26,7 @@ struct sk_log_query {
     int64_t start_ns, end_ns; /* [start, end) */
     uint64_t limit;           /* > 0 */
     bool forward;
-    int64_t interval_ns;      /* 0: off */
+    int64_t interval_ns;             /* 0: off */
     const struct sk_source *sources; /* live ones first */
     size_t source_count;
     struct sk_budget *budget; /* may be NULL */
@@ -60,12 +60,12 @@ struct sk_log_stats {
     uint64_t lines, bytes;            /* looked at */
     uint64_t packed_bytes, raw_bytes; /* of chunks and blocks */
     uint64_t chunks, streams, units, hit_lines;
-    uint64_t damaged;                 /* files or blocks left out */
+    uint64_t damaged; /* files or blocks left out */
     int64_t wall_ns, cpu_ns;
 };
 
 struct sk_log_result {
-    struct sk_arena arena; /* label sets */
+    struct sk_arena arena;           /* label sets */
     struct sk_result_entry *entries; /* in result order */
     size_t count;
     struct sk_budget *budget;

@@ -21,10 +21,11 @@ enum sk_err sk_series_query_run(const struct sk_series_query *q, struct sk_selec
     sk_query_matchers_free(m, n);
     if (err != SK_OK) {
         sk_selection_deinit(ret);
-        return sk_error_set(reterr, err, err == SK_ENOMEM
-                                             ? "the query needs more memory than its share of the budget; "
-                                               "narrow the selector or the time range"
-                                             : "the index could not be read");
+        return sk_error_set(reterr, err,
+                            err == SK_ENOMEM
+                                ? "the query needs more memory than its share of the budget; "
+                                  "narrow the selector or the time range"
+                                : "the index could not be read");
     }
     return SK_OK;
 }

@@ -130,8 +130,8 @@ static enum sk_err set_union(struct sk_arena *arena, const struct sk_result_labe
         int best = -1;
         for (int p = 0; p < 3; p++) {
             if (at[p] < parts[p]->count &&
-                (best < 0 || sk_str_cmp(parts[p]->items[at[p]].name,
-                                        parts[best]->items[at[best]].name) < 0))
+                (best < 0 ||
+                 sk_str_cmp(parts[p]->items[at[p]].name, parts[best]->items[at[best]].name) < 0))
                 best = p;
         }
         items[i] = parts[best]->items[at[best]++];
@@ -166,7 +166,8 @@ static enum sk_err set_intern(struct sk_topk *t, const struct sk_pipeline_labels
     struct sk_result_labels *s = sk_arena_calloc(arena, 1, sizeof(*s));
     if (s == NULL || sk_labels_copy(arena, l->stream, &s->stream) != SK_OK ||
         sk_labels_copy(arena, l->meta, &s->meta) != SK_OK ||
-        sk_labels_copy(arena, l->parsed, &s->parsed) != SK_OK || set_union(arena, s, &s->all) != SK_OK)
+        sk_labels_copy(arena, l->parsed, &s->parsed) != SK_OK ||
+        set_union(arena, s, &s->all) != SK_OK)
         return SK_ENOMEM;
     s->printed = set_print(t, s->all);
     s->printed_stream = set_print(t, s->stream);

@@ -14,8 +14,8 @@ struct sk_topk {
     bool forward;
     struct sk_result_entry *items;
     size_t count, items_cap;
-    struct sk_hmap sets;   /* interned label sets */
-    struct sk_hmap seen;   /* identities of offered entries, value = itself */
+    struct sk_hmap sets; /* interned label sets */
+    struct sk_hmap seen; /* identities of offered entries, value = itself */
     /* interval queries: entries that survived the thinning of earlier splits */
     struct sk_result_entry *done;
     size_t done_count, done_cap;

@@ -53,7 +53,7 @@ static uint64_t number_in(const char *path)
     if (f == NULL)
         return 0;
     if (fscanf(f, "%llu", &n) != 1)
-        n = 0; /* "max" */
+        n = 0;       /* "max" */
     (void)fclose(f); /* read only */
     return n;
 }
@@ -94,17 +94,19 @@ static enum sk_err lock_take(struct server *s, struct sk_error *reterr)
     (void)snprintf(path, sizeof(path), "%s/skald", s->config->path_prefix);
     enum sk_err err = sk_vfs_mkdirs(sk_vfs_posix(), path);
     if (err != SK_OK)
-        return sk_error_set(reterr, err, "cannot make the folder %s: %s (is it writable for this user?)",
-                            path, sk_err_text(err));
+        return sk_error_set(reterr, err,
+                            "cannot make the folder %s: %s (is it writable for this user?)", path,
+                            sk_err_text(err));
     (void)snprintf(path, sizeof(path), "%s/skald/lock", s->config->path_prefix);
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (s->lock_fd < 0)
         return sk_error_set(reterr, SK_EIO, "cannot open %s (is it writable for this user?)", path);
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return sk_error_set(reterr, SK_EEXIST,
-                            "another skald uses the data directory %s (it holds %s); stop it first, or "
-                            "give this one a common.path_prefix of its own",
-                            s->config->path_prefix, path);
+        return sk_error_set(
+            reterr, SK_EEXIST,
+            "another skald uses the data directory %s (it holds %s); stop it first, or "
+            "give this one a common.path_prefix of its own",
+            s->config->path_prefix, path);
     return SK_OK;
 }
 
@@ -116,14 +118,18 @@ static void gauges(void *ctx)
     sk_ingester_gauges(s->ingester);
     sk_metric_set(sk_gauge("skald_memory_budget_bytes", "Bytes that skald may hold.", ""),
                   (int64_t)s->total.limit_bytes);
-    sk_metric_set(sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"bodies\""),
-                  (int64_t)sk_budget_used(&s->bodies));
-    sk_metric_set(sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"heads\""),
-                  (int64_t)sk_budget_used(&s->heads));
-    sk_metric_set(sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"queries\""),
-                  (int64_t)sk_budget_used(&s->queries));
-    sk_metric_set(sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"caches\""),
-                  (int64_t)sk_budget_used(&s->caches));
+    sk_metric_set(
+        sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"bodies\""),
+        (int64_t)sk_budget_used(&s->bodies));
+    sk_metric_set(
+        sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"heads\""),
+        (int64_t)sk_budget_used(&s->heads));
+    sk_metric_set(
+        sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"queries\""),
+        (int64_t)sk_budget_used(&s->queries));
+    sk_metric_set(
+        sk_gauge("skald_memory_used_bytes", "Bytes charged, by account.", "account=\"caches\""),
+        (int64_t)sk_budget_used(&s->caches));
     sk_metric_set(sk_gauge("skald_queue_length", "Jobs waiting for a worker.", "class=\"ingest\""),
                   (int64_t)sk_workpool_waiting(s->pool, SK_WORK_INGEST));
     sk_metric_set(sk_gauge("skald_queue_length", "Jobs waiting for a worker.", "class=\"query\""),
@@ -185,7 +191,8 @@ static void overrides_reload(struct server *s)
     if (s->overrides == NULL)
         return;
     if (sk_config_overrides_reload(s->overrides, &detail) != SK_OK)
-        sk_log(SK_LOG_ERROR, "runtime configuration not taken over, the old one stays", "err", detail.text);
+        sk_log(SK_LOG_ERROR, "runtime configuration not taken over, the old one stays", "err",
+               detail.text);
 }
 
 static void on_hup(uv_signal_t *handle, int signum)
@@ -205,7 +212,8 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
 {
     const struct sk_config *cfg = s->config;
     struct sk_store_options so = {.config = cfg, .vfs = sk_vfs_posix(), .budget = &s->caches};
-    const size_t queue[SK_WORK_CLASSES] = {SK_WORK_INGEST_MAX, SK_WORK_QUERY_MAX, SK_WORK_BACKGROUND_MAX};
+    const size_t queue[SK_WORK_CLASSES] = {SK_WORK_INGEST_MAX, SK_WORK_QUERY_MAX,
+                                           SK_WORK_BACKGROUND_MAX};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t workers = cfg->workers > 0 ? (size_t)cfg->workers : cpus > 1 ? (size_t)cpus : 2;
     enum sk_err err = sk_config_overrides_create(cfg, &s->overrides, reterr);
@@ -266,8 +274,9 @@ static enum sk_err listen_start(struct server *s, struct sk_error *reterr)
         .requests_per_conn_max = 10000,
         .header_timeout_ns = at_most(cfg->http_server_read_timeout_ns, 10 * SK_NS_PER_S),
         .idle_timeout_ns = at_most(cfg->http_server_idle_timeout_ns, 120 * SK_NS_PER_S),
-        .write_timeout_ns = cfg->http_server_write_timeout_ns > 0 ? cfg->http_server_write_timeout_ns
-                                                                  : 30 * SK_NS_PER_S,
+        .write_timeout_ns = cfg->http_server_write_timeout_ns > 0
+                                ? cfg->http_server_write_timeout_ns
+                                : 30 * SK_NS_PER_S,
         .body_window_ns = 10 * SK_NS_PER_S,
         .body_window_bytes = 1024,
         .budget = &s->bodies,
@@ -327,7 +336,8 @@ int sk_server_run(const struct sk_config *config, struct sk_error *reterr)
         (void)snprintf(port, sizeof(port), "%u", sk_http_server_port(s.http));
         (void)snprintf(took, sizeof(took), "%.3fs",
                        (double)(sk_clock_mono_ns() - s.start_mono_ns) / 1e9);
-        sk_log(SK_LOG_INFO, "skald is ready", "port", port, "data", config->path_prefix, "took", took);
+        sk_log(SK_LOG_INFO, "skald is ready", "port", port, "data", config->path_prefix, "took",
+               took);
         (void)uv_run(&s.loop, UV_RUN_DEFAULT);
     } else if (s.loopq_started) {
         sk_loopq_stop(&s.loopq);

@@ -86,7 +86,8 @@ enum sk_err sk_selection_unit(struct sk_selection *sel, struct sk_sel_stream *st
     return SK_OK;
 }
 
-enum sk_err sk_unit_reader_init(struct sk_unit_reader *r, size_t arena_max, struct sk_budget *budget)
+enum sk_err sk_unit_reader_init(struct sk_unit_reader *r, size_t arena_max,
+                                struct sk_budget *budget)
 {
     *r = (struct sk_unit_reader){0};
     sk_arena_init(&r->arena, arena_max, budget);

@@ -59,7 +59,7 @@ struct sk_unit_ops {
 struct sk_unit {
     struct sk_unit *next; /* of the same stream */
     const struct sk_unit_ops *ops;
-    void *held; /* the source's */
+    void *held;                  /* the source's */
     int64_t from_ns, through_ns; /* bounds of its entries, both inclusive */
     uint32_t checksum;           /* of a stored chunk: with fp and bounds its identity; 0 live */
     uint32_t kb, entry_count;    /* as the index says; 0 when unknown */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "base/budget.h"
 #include "base/assert.h"
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/gotext.h"
@@ -43,8 +43,8 @@ void store_note_damage(struct sk_store *store, const char *kind, const char *nam
     atomic_fetch_add(&store->damaged, 1);
     (void)snprintf(labels, sizeof(labels), "file=\"%s\"", kind);
     sk_metric_add(sk_counter("skald_corruptions_total", "Damaged files met.", labels), 1);
-    sk_log(SK_LOG_WARN, "damaged file, continuing with what is readable", "kind", kind, "file", name,
-           "err", why);
+    sk_log(SK_LOG_WARN, "damaged file, continuing with what is readable", "kind", kind, "file",
+           name, "err", why);
 }
 
 uint64_t sk_store_damaged(const struct sk_store *store)
@@ -74,7 +74,8 @@ static enum sk_err node_name(struct sk_store *store, struct sk_error *reterr)
     } else {
         sk_strbuf_reset(&text);
         sk_strbuf_printf(&text, "skald-%lld", (long long)sk_clock_now_ns());
-        err = sk_vfs_replace(store->vfs, path, (struct sk_slice){(const uint8_t *)text.ptr, text.len});
+        err = sk_vfs_replace(store->vfs, path,
+                             (struct sk_slice){(const uint8_t *)text.ptr, text.len});
         if (err == SK_OK)
             store->node = sk_strbuf_take(&text);
     }
@@ -106,7 +107,8 @@ enum sk_err sk_store_create(const struct sk_store_options *opt, struct sk_store 
         err = sk_objstore_fs_create(store->vfs, sk_str_from(opt->config->chunks_directory),
                                     sk_str_from(tmp), &store->objects);
     if (err != SK_OK)
-        (void)sk_error_set(reterr, err, "cannot use the folder %s: %s (is it writable for this user?)",
+        (void)sk_error_set(reterr, err,
+                           "cannot use the folder %s: %s (is it writable for this user?)",
                            opt->config->chunks_directory, sk_err_text(err));
     else
         err = node_name(store, reterr);
@@ -284,8 +286,8 @@ static enum sk_err table_write(struct build *b, int64_t day, size_t period)
         goto out;
     int64_t now_s = sk_clock_now_ns() / SK_NS_PER_S;
     b->store->last_name_s = now_s > b->store->last_name_s ? now_s : b->store->last_name_s + 1;
-    struct sk_index_name name = {.gzip = true, .created = b->store->last_name_s,
-                                 .node = sk_str_from(b->store->node)};
+    struct sk_index_name name = {
+        .gzip = true, .created = b->store->last_name_s, .node = sk_str_from(b->store->node)};
     sk_strbuf_puts(&key, p->index_path_prefix);
     sk_index_table_format(&key, sk_str_from(p->index_prefix), day);
     sk_strbuf_putc(&key, '/');

@@ -48,10 +48,10 @@ struct index_file {
     char *tenant;            /* NULL: multi-tenant */
     struct sk_index *index;  /* NULL: not loaded */
     size_t bytes;
-    uint64_t used;           /* clock of uses */
-    _Atomic uint32_t refs;   /* the table's own counts as one */
-    bool bad, substitute;    /* could not be read; stands for bad ones */
-    bool seen;               /* in the newest listing */
+    uint64_t used;         /* clock of uses */
+    _Atomic uint32_t refs; /* the table's own counts as one */
+    bool bad, substitute;  /* could not be read; stands for bad ones */
+    bool seen;             /* in the newest listing */
 };
 
 struct table {

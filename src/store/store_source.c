@@ -30,12 +30,13 @@ static enum sk_err file_read(const struct held *h, struct sk_unit_reader *r, str
     struct sk_chunk_key key = {h->tenant, h->fingerprint, h->from_ms, h->through_ms, h->checksum};
     sk_chunk_path_format(path, &key, h->layout);
     sk_strbuf_reset(&r->file);
-    enum sk_err err = sk_objstore_get(h->store->objects, sk_strbuf_view(path),
-                                      SK_CHUNK_FILE_BYTES_MAX, &r->file);
+    enum sk_err err =
+        sk_objstore_get(h->store->objects, sk_strbuf_view(path), SK_CHUNK_FILE_BYTES_MAX, &r->file);
     if (err == SK_ENOENT) { /* a chunk across the border of two schemas may have the other form */
         sk_strbuf_reset(path);
-        sk_chunk_path_format(path, &key, h->layout == SK_CHUNK_LAYOUT_V11 ? SK_CHUNK_LAYOUT_V12
-                                                                         : SK_CHUNK_LAYOUT_V11);
+        sk_chunk_path_format(path, &key,
+                             h->layout == SK_CHUNK_LAYOUT_V11 ? SK_CHUNK_LAYOUT_V12
+                                                              : SK_CHUNK_LAYOUT_V11);
         err = sk_objstore_get(h->store->objects, sk_strbuf_view(path), SK_CHUNK_FILE_BYTES_MAX,
                               &r->file);
     }
@@ -70,7 +71,8 @@ static enum sk_err unit_open(struct sk_unit *unit, struct sk_unit_reader *r)
     if (err != SK_OK)
         goto out;
     if (!outer_ok)
-        store_note_damage(h->store, "chunk", path.ptr, "checksum of the file is wrong, its blocks are checked");
+        store_note_damage(h->store, "chunk", path.ptr,
+                          "checksum of the file is wrong, its blocks are checked");
     size_t count = sk_chunk_block_count(chunk);
     struct sk_unit_block *blocks = sk_arena_calloc(&r->arena, count, sizeof(*blocks));
     if (blocks == NULL) {
@@ -141,8 +143,8 @@ static bool matcher_adapter(void *ctx, struct sk_str value)
     return sk_matcher_matches(ctx, value);
 }
 
-static enum sk_err unit_add(struct select_ctx *c, struct sk_sel_stream *stream, uint64_t fingerprint,
-                            const struct sk_index_chunk *entry, size_t period)
+static enum sk_err unit_add(struct select_ctx *c, struct sk_sel_stream *stream,
+                            uint64_t fingerprint, const struct sk_index_chunk *entry, size_t period)
 {
     struct sk_unit like = {.ops = &stored_ops,
                            .from_ns = entry->from_ms * SK_NS_PER_MS,
@@ -161,7 +163,11 @@ static enum sk_err unit_add(struct select_ctx *c, struct sk_sel_stream *stream, 
     }
     size_t at = period_at(c->store, entry->from_ms);
     (void)period;
-    *h = (struct held){c->store, c->sel->tenant, fingerprint, entry->from_ms, entry->through_ms,
+    *h = (struct held){c->store,
+                       c->sel->tenant,
+                       fingerprint,
+                       entry->from_ms,
+                       entry->through_ms,
                        entry->checksum,
                        c->store->config->periods[at].schema < 12 ? SK_CHUNK_LAYOUT_V11
                                                                  : SK_CHUNK_LAYOUT_V12};
@@ -173,8 +179,7 @@ static enum sk_err series_add(struct select_ctx *c, const struct sk_index *index
                               size_t period, struct sk_index_series *series)
 {
     unsigned want = SK_INDEX_LABELS | (c->sel->series_only ? 0 : SK_INDEX_CHUNKS);
-    enum sk_err err =
-        sk_index_series_read(index, ref, want, c->from_ms, c->through_ms, series);
+    enum sk_err err = sk_index_series_read(index, ref, want, c->from_ms, c->through_ms, series);
     if (err != SK_OK)
         return err;
     size_t n = 0;
@@ -189,7 +194,8 @@ static enum sk_err series_add(struct select_ctx *c, const struct sk_index *index
     return err;
 }
 
-static enum sk_err on_index(void *ctx, const struct sk_index *index, bool multi_tenant, size_t period)
+static enum sk_err on_index(void *ctx, const struct sk_index *index, bool multi_tenant,
+                            size_t period)
 {
     struct select_ctx *c = ctx;
     size_t n = 0;
@@ -209,12 +215,10 @@ static enum sk_err on_index(void *ctx, const struct sk_index *index, bool multi_
                                               .matches_empty = sk_matcher_matches(m, SK_STR(""))};
     }
     if (multi_tenant)
-        pred[n++] = (struct sk_index_predicate){.name = SK_STR(SK_INDEX_TENANT_LABEL),
-                                                .exact = true,
-                                                .value = c->sel->tenant};
-    enum sk_err err = sk_index_select(index, pred, n,
-                                      (struct sk_index_span){c->from_ms, c->through_ms}, &c->arena,
-                                      &refs);
+        pred[n++] = (struct sk_index_predicate){
+            .name = SK_STR(SK_INDEX_TENANT_LABEL), .exact = true, .value = c->sel->tenant};
+    enum sk_err err = sk_index_select(
+        index, pred, n, (struct sk_index_span){c->from_ms, c->through_ms}, &c->arena, &refs);
     for (size_t i = 0; i < refs.count && err == SK_OK; i++)
         err = series_add(c, index, refs.items[i], period, &series);
     sk_index_series_deinit(&series);
@@ -256,8 +260,8 @@ enum sk_err store_select(void *ctx, struct sk_selection *sel)
     struct select_ctx c = {.store = ctx,
                            .sel = sel,
                            .from_ms = floor_ms(sel->start_ns),
-                           .through_ms = floor_ms(sel->end_ns == INT64_MIN ? sel->end_ns
-                                                                           : sel->end_ns - 1)};
+                           .through_ms =
+                               floor_ms(sel->end_ns == INT64_MIN ? sel->end_ns : sel->end_ns - 1)};
     if (c.through_ms < c.from_ms)
         return SK_OK;
     sk_arena_init(&c.arena, 256u << 20, sel->arena.budget);

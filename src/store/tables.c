@@ -110,7 +110,8 @@ static enum sk_err on_name(void *ctx, struct sk_str name, bool is_dir)
     (void)snprintf(key, sizeof(key), "%s%s%s/%.*s", l->folder, l->tenant ? "/" : "",
                    l->tenant ? l->tenant : "", SK_STR_ARG(name));
     if (!sk_index_name_parse(name, &parsed)) {
-        sk_log(SK_LOG_WARN, "stray file in an index folder, ignored; Loki would answer nothing for that day",
+        sk_log(SK_LOG_WARN,
+               "stray file in an index folder, ignored; Loki would answer nothing for that day",
                "file", key);
         return SK_OK;
     }

@@ -79,8 +79,9 @@ static bool chunk_sound(struct takeover *t, const struct sk_chunk_key *key)
     size_t at = period_at(t->store, key->from_ms);
     sk_strbuf_init(&path, 4096);
     sk_strbuf_init(&file, SK_CHUNK_FILE_BYTES_MAX);
-    sk_chunk_path_format(&path, key, t->store->config->periods[at].schema < 12 ? SK_CHUNK_LAYOUT_V11
-                                                                               : SK_CHUNK_LAYOUT_V12);
+    sk_chunk_path_format(&path, key,
+                         t->store->config->periods[at].schema < 12 ? SK_CHUNK_LAYOUT_V11
+                                                                   : SK_CHUNK_LAYOUT_V12);
     bool ok = sk_objstore_get(t->store->objects, sk_strbuf_view(&path), SK_CHUNK_FILE_BYTES_MAX,
                               &file) == SK_OK &&
               sk_crc32c((struct sk_slice){(const uint8_t *)file.ptr, file.len}) == key->checksum;
@@ -110,8 +111,9 @@ static bool chunk_indexed(struct takeover *t, struct sk_str tenant, struct sk_la
             if (!sk_labels_eq(sel.streams[i]->labels, labels))
                 continue;
             for (const struct sk_unit *u = sel.streams[i]->units; u != NULL; u = u->next)
-                found = found || (u->checksum == c->checksum && u->from_ns == c->from_ms * 1000000 &&
-                                  u->through_ns == c->through_ms * 1000000);
+                found =
+                    found || (u->checksum == c->checksum && u->from_ns == c->from_ms * 1000000 &&
+                              u->through_ns == c->through_ms * 1000000);
         }
     }
     sk_selection_deinit(&sel);
@@ -128,10 +130,9 @@ static enum sk_err chunk_take(struct takeover *t, struct sk_str tenant, struct s
     }
     t->taken++;
     pthread_mutex_lock(&t->store->lock);
-    enum sk_err err =
-        head_has(&t->store->head, tenant, labels, c)
-            ? SK_OK
-            : head_add(&t->store->head, tenant, labels, fingerprint, c, UINT64_MAX);
+    enum sk_err err = head_has(&t->store->head, tenant, labels, c)
+                          ? SK_OK
+                          : head_add(&t->store->head, tenant, labels, fingerprint, c, UINT64_MAX);
     pthread_mutex_unlock(&t->store->lock);
     return err;
 }
@@ -148,7 +149,8 @@ static enum sk_err segment_read(void *ctx, uint64_t off, void *buf, size_t len, 
     const struct segment_file *f = ctx;
     size_t done = 0, got;
     do {
-        enum sk_err err = f->vfs->pread(f->vfs, f->fd, (char *)buf + done, len - done, off + done, &got);
+        enum sk_err err =
+            f->vfs->pread(f->vfs, f->fd, (char *)buf + done, len - done, off + done, &got);
         if (err != SK_OK)
             return err;
         done += got;
@@ -157,7 +159,8 @@ static enum sk_err segment_read(void *ctx, uint64_t off, void *buf, size_t len, 
     return SK_OK;
 }
 
-static enum sk_err head_record(struct takeover *t, struct sk_slice bytes, struct series_ref **series)
+static enum sk_err head_record(struct takeover *t, struct sk_slice bytes,
+                               struct series_ref **series)
 {
     struct sk_wal_head_record rec;
     struct sk_str copy = sk_arena_str(&t->arena, sk_str_of_slice(bytes));
@@ -182,8 +185,8 @@ static enum sk_err head_record(struct takeover *t, struct sk_slice bytes, struct
     while (s != NULL && (s->ref != rec.ref || !sk_str_eq(s->tenant, rec.tenant)))
         s = s->next;
     for (size_t i = 0; i < rec.chunk_count && s != NULL && err == SK_OK; i++) {
-        struct sk_index_chunk c = {rec.chunks[i].from_ms, rec.chunks[i].through_ms, rec.chunks[i].kb,
-                                   rec.chunks[i].entries, rec.chunks[i].checksum};
+        struct sk_index_chunk c = {rec.chunks[i].from_ms, rec.chunks[i].through_ms,
+                                   rec.chunks[i].kb, rec.chunks[i].entries, rec.chunks[i].checksum};
         err = chunk_take(t, rec.tenant, s->labels, s->fingerprint, &c);
     }
     return err;
@@ -254,7 +257,8 @@ static enum sk_err built_series(struct takeover *t, const struct sk_index *index
     (void)index;
     enum sk_err err = SK_OK;
     for (size_t i = 0; i < s->chunk_count && err == SK_OK && sk_tenant_valid(tenant); i++)
-        err = chunk_take(t, tenant, (struct sk_labelset){s->labels, n}, s->fingerprint, &s->chunks[i]);
+        err = chunk_take(t, tenant, (struct sk_labelset){s->labels, n}, s->fingerprint,
+                         &s->chunks[i]);
     return err;
 }
 
@@ -277,8 +281,8 @@ static enum sk_err built_file(struct takeover *t, const char *path)
         err = sk_index_series_after(index, ref, &ref);
         if (err != SK_OK || ref == 0)
             break;
-        err = sk_index_series_read(index, ref, SK_INDEX_LABELS | SK_INDEX_CHUNKS, INT64_MIN, INT64_MAX,
-                                   &series);
+        err = sk_index_series_read(index, ref, SK_INDEX_LABELS | SK_INDEX_CHUNKS, INT64_MIN,
+                                   INT64_MAX, &series);
         if (err == SK_OK)
             err = built_series(t, index, &series);
         if (err != SK_OK)

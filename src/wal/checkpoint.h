@@ -19,7 +19,7 @@
 
 struct sk_wal_cp_chunk {
     struct sk_wal_cp_chunk *next;
-    bool flushed; /* flushedAt is a real time */
+    bool flushed;               /* flushedAt is a real time */
     struct sk_slice data, head; /* borrowed from the record */
 };
 

@@ -151,7 +151,7 @@ enum sk_err sk_wal_record_init(struct sk_wal_record *rec, struct sk_slice bytes)
     const uint8_t *p = bytes.ptr, *end = bytes.ptr + bytes.len;
     if (bytes.len == 0)
         return SK_ECORRUPT;
-    struct sk_wal_record made = {.kind = (enum sk_wal_kind)*p++, .end = end};
+    struct sk_wal_record made = {.kind = (enum sk_wal_kind) * p++, .end = end};
     uint64_t base = 0;
     switch ((int)made.kind) {
     case SK_WAL_CHECKPOINT:
@@ -194,7 +194,8 @@ bool sk_wal_series_next(struct sk_wal_record *rec, struct sk_arena *arena, uint6
         return false;
     }
     for (uint64_t i = 0; i < count; i++) {
-        ok = get_str(&rec->p, rec->end, &items[i].name) && get_str(&rec->p, rec->end, &items[i].value);
+        ok = get_str(&rec->p, rec->end, &items[i].name) &&
+             get_str(&rec->p, rec->end, &items[i].value);
         sk_assert(ok);
     }
     sk_labels_sort(items, (size_t)count);

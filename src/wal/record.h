@@ -18,10 +18,10 @@
 
 enum sk_wal_kind {
     SK_WAL_SERIES = 1,
-    SK_WAL_ENTRIES_V1 = 2,  /* no counter, no metadata */
-    SK_WAL_CHECKPOINT = 3,  /* checkpoint.h; only in checkpoint folders */
-    SK_WAL_ENTRIES_V2 = 4,  /* counter */
-    SK_WAL_ENTRIES_V3 = 5,  /* counter and metadata */
+    SK_WAL_ENTRIES_V1 = 2, /* no counter, no metadata */
+    SK_WAL_CHECKPOINT = 3, /* checkpoint.h; only in checkpoint folders */
+    SK_WAL_ENTRIES_V2 = 4, /* counter */
+    SK_WAL_ENTRIES_V3 = 5, /* counter and metadata */
 };
 
 /* ---- writing ---- */
@@ -42,7 +42,7 @@ void sk_wal_pair(struct sk_strbuf *out, struct sk_str name, struct sk_str value)
 struct sk_wal_record {
     enum sk_wal_kind kind;
     struct sk_str tenant;
-    int64_t base_ns;      /* entries */
+    int64_t base_ns;        /* entries */
     const uint8_t *p, *end; /* what is left to read */
 };
 

@@ -173,8 +173,8 @@ static enum sk_err record_unpack(struct sk_wal_reader *r, uint8_t flags, struct 
     sk_strbuf_reset(&r->unpacked);
     enum sk_err err = (flags & FLAG_SNAPPY)
                           ? sk_snappy_block_unpack(packed, SK_WAL_RECORD_BYTES_MAX, &r->unpacked)
-                          : sk_codec_unpack(r->codec, SK_CODEC_ZSTD, packed, SK_WAL_RECORD_BYTES_MAX,
-                                            &r->unpacked);
+                          : sk_codec_unpack(r->codec, SK_CODEC_ZSTD, packed,
+                                            SK_WAL_RECORD_BYTES_MAX, &r->unpacked);
     if (err == SK_OK)
         *ret = (struct sk_slice){(const uint8_t *)r->unpacked.ptr, r->unpacked.len};
     return err;
@@ -184,8 +184,8 @@ static enum sk_err record_unpack(struct sk_wal_reader *r, uint8_t flags, struct 
 static bool join(struct sk_wal_reader *r, const struct fragment *f, uint64_t off, bool *open)
 {
     bool starts = f->type == TYPE_FULL || f->type == TYPE_FIRST;
-    if (starts == *open) {      /* first while open, or middle without a first */
-        if (*open)              /* the open one was cut */
+    if (starts == *open) { /* first while open, or middle without a first */
+        if (*open)         /* the open one was cut */
             damage_note(r, off, 0);
         *open = false;
         if (!starts) {

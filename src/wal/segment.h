@@ -31,8 +31,8 @@
 
 struct sk_codec_ctx;
 
-#define SK_WAL_PAGE_BYTES 32768u
-#define SK_WAL_HEADER_BYTES 7u
+#define SK_WAL_PAGE_BYTES       32768u
+#define SK_WAL_HEADER_BYTES     7u
 #define SK_WAL_RECORD_BYTES_MAX (1u << 30)
 
 /* Appends `record` framed for file offset `off` to `out`; returns the offset behind it. Failure
@@ -54,10 +54,10 @@ struct sk_wal_reader {
     struct sk_codec_ctx *codec; /* borrowed; for compressed records */
     struct sk_strbuf record;    /* the record being joined */
     struct sk_strbuf unpacked;
-    uint8_t *window;            /* several pages */
+    uint8_t *window; /* several pages */
     uint64_t window_off;
     size_t window_len;
-    uint64_t off;      /* next byte to look at */
+    uint64_t off; /* next byte to look at */
     bool ended;
     uint64_t good_end; /* (3) */
     uint64_t file_end; /* set when the end has been seen */

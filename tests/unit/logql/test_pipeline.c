@@ -14,7 +14,7 @@
 #include "logql/rune_lower.h"
 
 #define ARENA_BYTES (64u << 20)
-#define META_MAX 16
+#define META_MAX    16
 
 /* ---- one query ---- */
 
@@ -474,8 +474,7 @@ static void reaching_the_cap_is_an_answer(void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(sk_pipeline_run_entry(q.run, 1, sk_strbuf_view(&line), NULL, 0),
                          SK_PIPELINE_ERROR);
-        assert_int_equal(sk_pipeline_run_entry(q.run, 1, SK_STR("a=1"), NULL, 0),
-                         SK_PIPELINE_KEEP);
+        assert_int_equal(sk_pipeline_run_entry(q.run, 1, SK_STR("a=1"), NULL, 0), SK_PIPELINE_KEEP);
     }
     query_close(&q);
     sk_strbuf_deinit(&line);
@@ -489,9 +488,10 @@ static void compiling_within_any_cap_succeeds_or_says_so(void **state)
     struct sk_arena tree;
     struct sk_error why;
     sk_arena_init(&tree, ARENA_BYTES, NULL);
-    struct sk_str text = SK_STR("{a=\"b\"} |~ \"x(a|b.*)\" |> \"a<_>\" | json a=\"b[0]\" | logfmt c "
-                                "| regexp \"(?P<x>.)\" | pattern \"<a> <b>\" | a=~\"x|y.+\" or b>5 "
-                                "| drop a, b=~\"c\" | keep d | label_format e=f | decolorize");
+    struct sk_str text =
+        SK_STR("{a=\"b\"} |~ \"x(a|b.*)\" |> \"a<_>\" | json a=\"b[0]\" | logfmt c "
+               "| regexp \"(?P<x>.)\" | pattern \"<a> <b>\" | a=~\"x|y.+\" or b>5 "
+               "| drop a, b=~\"c\" | keep d | label_format e=f | decolorize");
     assert_int_equal(sk_logql_parse(&tree, text, &expr, &why), SK_OK);
     enum sk_err err = SK_ENOMEM;
     for (size_t cap = 0; cap < 1u << 20 && err == SK_ENOMEM; cap += 256) {
@@ -511,12 +511,14 @@ static void ip_patterns_are_strict(void **state)
 {
     (void)state;
     struct sk_ip_range r;
-    static const char *const good[] = {"1.2.3.4", "::", "fe80::/10", "10.1.2.3/8", "0.0.0.0/0",
-                                       "1.1.1.1-1.1.1.1", "::1-::2", "::ffff:1.2.3.4"};
-    static const char *const bad[] = {"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1",
-                                      "1.2.3.4/33", "1.2.3.4/08", "1.2.3.4/", "::1/129",
-                                      "1.1.1.1-::1", "1.1.1.2-1.1.1.1", "1.1.1.1 - 1.1.1.2", "x",
-                                      "1.2.3.4/+8", "1:2:3:4:5:6:7:8:9", "-1.2.3.4"};
+    static const char *const good[] = {
+        "1.2.3.4",         "::",      "fe80::/10",     "10.1.2.3/8", "0.0.0.0/0",
+        "1.1.1.1-1.1.1.1", "::1-::2", "::ffff:1.2.3.4"};
+    static const char *const bad[] = {
+        "",          "1.2.3",       "1.2.3.4.5",         "01.2.3.4",
+        "256.1.1.1", "1.2.3.4/33",  "1.2.3.4/08",        "1.2.3.4/",
+        "::1/129",   "1.1.1.1-::1", "1.1.1.2-1.1.1.1",   "1.1.1.1 - 1.1.1.2",
+        "x",         "1.2.3.4/+8",  "1:2:3:4:5:6:7:8:9", "-1.2.3.4"};
     for (size_t i = 0; i < SK_COUNT_OF(good); i++)
         assert_true(sk_ip_range_parse(sk_str_from(good[i]), &r));
     for (size_t i = 0; i < SK_COUNT_OF(bad); i++) {
@@ -534,10 +536,10 @@ static void lower_case_is_simple(void **state)
     (void)state;
     static const struct {
         uint32_t rune, lower;
-    } cases[] = {{'A', 'a'},       {'z', 'z'},       {0xc4, 0xe4},     {0x130, 'i'},
-                 {0x131, 0x131},   {0x17f, 0x17f},   {0x1e9e, 0xdf},   {0x212a, 'k'},
-                 {0x39c, 0x3bc},   {0x399, 0x3b9},   {0x3a3, 0x3c3},   {0x3c2, 0x3c2},
-                 {0x13a0, 0xab70}, {0xab70, 0xab70}, {0x1c4, 0x1c6},   {0x1c5, 0x1c6},
+    } cases[] = {{'A', 'a'},         {'z', 'z'},       {0xc4, 0xe4},     {0x130, 'i'},
+                 {0x131, 0x131},     {0x17f, 0x17f},   {0x1e9e, 0xdf},   {0x212a, 'k'},
+                 {0x39c, 0x3bc},     {0x399, 0x3b9},   {0x3a3, 0x3c3},   {0x3c2, 0x3c2},
+                 {0x13a0, 0xab70},   {0xab70, 0xab70}, {0x1c4, 0x1c6},   {0x1c5, 0x1c6},
                  {0x10400, 0x10428}, {0xff21, 0xff41}, {0x1c80, 0x1c80}, {0xfb06, 0xfb06}};
     for (size_t i = 0; i < SK_COUNT_OF(cases); i++)
         assert_int_equal(sk_rune_lower(cases[i].rune), cases[i].lower);
