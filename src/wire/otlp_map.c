@@ -2,8 +2,9 @@
 /* otlp_map.c -- from resources, scopes and records to streams, lines and metadata.
  *
  * What a resource and a scope give is made once and copied in front of each record's own pairs.
- * Names are looked up in a small cache: the same few occur in every record. Entries are appended as
- * they come, with the number of their stream; sk_otlp_finish() sorts them by stream if they need it. */
+ * Names are looked up in a small cache: the same few occur in every record. Entries are appended
+ * as they come, with the number of their stream; sk_otlp_finish() sorts them by stream if they
+ * need it. */
 #include "wire/otlp_int.h"
 
 #include <stdlib.h>
@@ -453,7 +454,8 @@ enum sk_err sk_otlp_record_end(struct otlp_map *m, const struct otlp_record *r)
     e->ts_ns = r->time_ns != 0       ? (int64_t)r->time_ns
                : r->observed_ns != 0 ? (int64_t)r->observed_ns
                                      : m->now_ns;
-    reverse(m->push->pairs + e->pair_first + m->shared_count, e->pair_count - m->shared_count);
+    if (e->pair_count > m->shared_count)
+        reverse(m->push->pairs + e->pair_first + m->shared_count, e->pair_count - m->shared_count);
     if (idx > 0 && m->entry_stream[idx] < m->entry_stream[idx - 1])
         m->disordered = true;
     return SK_OK;
