@@ -80,7 +80,18 @@ static enum sk_err selector_param(struct call *call, const struct sk_ast_matcher
     *ret = NULL;
     return text.len == 0
                ? SK_OK
-               : sk_logql_parse_selector(&call->req->arena, text, true, ret, reterr);
+               : sk_logql_parse_selector(&call->req->arena, text, false, ret, reterr);
+}
+
+/* Labels are looked up in whole tables, as Loki does: one day each. */
+static struct time_range whole_days(struct time_range r)
+{
+    int64_t day = SK_NS_PER_DAY;
+    if (r.start_ns < INT64_MIN + day || r.end_ns > INT64_MAX - day)
+        return r;
+    r.start_ns -= ((r.start_ns % day) + day) % day;
+    r.end_ns += day - 1 - ((r.end_ns % day) + day) % day;
+    return r;
 }
 
 /* Names (name empty) or values of one label over the streams that match. */
@@ -98,7 +109,7 @@ static void labels_run(struct call *call, struct sk_str name)
     if (err == SK_OK)
         err = selector_param(call, &m, &detail);
     if (err == SK_OK && !empty) {
-        struct sk_series_query q = series_query(call, range, m);
+        struct sk_series_query q = series_query(call, whole_days(range), m);
         err = sk_series_query_run(&q, &sel, &detail);
     }
     for (size_t i = 0; err == SK_OK && i < sel.stream_count && ok; i++) {

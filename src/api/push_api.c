@@ -111,14 +111,57 @@ static enum sk_err body_inflate(struct call *call, struct scratch *s, struct sk_
     return SK_OK;
 }
 
+static bool token_char(char c)
+{
+    return c > ' ' && c < 0x7f && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
+}
+
+/* `; name=value` any number of times; a value may be quoted. */
+static bool media_params_ok(struct sk_str p)
+{
+    for (;;) {
+        p = sk_str_trim(p);
+        if (p.len == 0)
+            return true;
+        if (p.ptr[0] != ';')
+            return false;
+        p = sk_str_trim((struct sk_str){p.ptr + 1, p.len - 1});
+        if (p.len == 0)
+            return true; /* a lone semicolon at the end is tolerated */
+        size_t n = 0, v;
+        while (n < p.len && token_char(p.ptr[n]))
+            n++;
+        if (n == 0 || n >= p.len || p.ptr[n] != '=')
+            return false;
+        v = ++n;
+        if (n < p.len && p.ptr[n] == '"') {
+            size_t close = sk_str_find(p, SK_STR("\""), n + 1);
+            if (close == SIZE_MAX)
+                return false;
+            n = close + 1;
+        } else {
+            while (n < p.len && token_char(p.ptr[n]))
+                n++;
+        }
+        if (n == v)
+            return false;
+        p = (struct sk_str){p.ptr + n, p.len - n};
+    }
+}
+
 /* Only the media type counts; *ret_json: application/json. */
 static enum sk_err media_type(const struct sk_http_req *req, bool *ret_json, struct sk_error *reterr)
 {
     struct sk_str type = sk_http_header_get(req, "Content-Type");
     size_t semi = sk_str_find(type, SK_STR(";"), 0);
-    if (semi != SIZE_MAX)
+    struct sk_str params = {"", 0};
+    if (semi != SIZE_MAX) {
+        params = (struct sk_str){type.ptr + semi, type.len - semi};
         type.len = semi;
+    }
     type = sk_str_trim(type);
+    if (!media_params_ok(params))
+        return sk_error_set(reterr, SK_EPARSE, "mime: invalid media parameter");
     if (type.len == 0)
         return sk_error_set(reterr, SK_EPARSE, "mime: no media type");
     *ret_json = sk_str_eq_nocase(type, SK_STR("application/json"));

@@ -89,12 +89,32 @@ static bool hex_digit(char c)
     return digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* Underscores stand between digits only; the prefix 0x counts as one. */
+static bool underscores_ok(struct sk_str s, bool hex)
+{
+    char saw = '!';
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (hex && i == 1)
+            c = '0'; /* the x */
+        if (c == '_' && saw != '0')
+            return false;
+        bool is_digit = hex ? hex_digit(c) : digit(c);
+        if (c != '_' && !is_digit && saw == '_')
+            return false;
+        saw = c == '_' ? '_' : is_digit ? '0' : '!';
+    }
+    return saw != '_';
+}
+
 /* Checks Go's grammar (after the sign) and copies the number without '_' for strtod. */
 static bool float_scan(struct sk_str s, char *out, size_t cap)
 {
     bool hex = s.len > 2 && s.ptr[0] == '0' && (s.ptr[1] | 32) == 'x';
     size_t n = 0, digits = 0, i = 0;
-    bool dot = false, underscores = false;
+    bool dot = false;
+    if (memchr(s.ptr, '_', s.len) != NULL && !underscores_ok(s, hex))
+        return false;
     if (hex) {
         out[n++] = '0';
         out[n++] = 'x';
@@ -104,12 +124,8 @@ static bool float_scan(struct sk_str s, char *out, size_t cap)
         char c = s.ptr[i];
         if (n + 2 >= cap)
             return false;
-        if (c == '_') {
-            underscores = true;
-            if (!hex)
-                return false;
+        if (c == '_')
             continue;
-        }
         if (c == '.') {
             if (dot)
                 return false;
@@ -123,7 +139,6 @@ static bool float_scan(struct sk_str s, char *out, size_t cap)
     }
     if (digits == 0)
         return false;
-    (void)underscores;
     if (i < s.len) {
         char e = (char)(s.ptr[i] | 32);
         if (e != (hex ? 'p' : 'e'))
@@ -132,10 +147,13 @@ static bool float_scan(struct sk_str s, char *out, size_t cap)
         if (i < s.len && (s.ptr[i] == '+' || s.ptr[i] == '-'))
             out[n++] = s.ptr[i++];
         size_t exp = 0;
-        for (; i < s.len; i++, exp++) {
+        for (; i < s.len; i++) {
+            if (s.ptr[i] == '_')
+                continue;
             if (!digit(s.ptr[i]) || n + 2 >= cap)
                 return false;
             out[n++] = s.ptr[i];
+            exp++;
         }
         if (exp == 0)
             return false;

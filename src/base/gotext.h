@@ -24,8 +24,8 @@
  * cannot be printed; malformed bytes as \x... */
 void sk_go_quote(struct sk_strbuf *out, struct sk_str s);
 
-/* strconv.ParseFloat(s, 64): decimal and hexadecimal floats, Inf, Infinity, NaN (any case), '_' only
- * with a base prefix. SK_EPARSE `invalid syntax`, SK_ELIMIT `value out of range` (*ret is then ±Inf).
+/* strconv.ParseFloat(s, 64): decimal and hexadecimal floats, Inf, Infinity, NaN (any case), '_'
+ * between digits. SK_EPARSE `invalid syntax`, SK_ELIMIT `value out of range` (*ret is then ±Inf).
  * reterr text: strconv.ParseFloat: parsing "x": invalid syntax */
 SK_MUST_CHECK enum sk_err sk_go_parse_float(struct sk_str s, double *ret, struct sk_error *reterr);
 

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
-#include "server/server.h"
+#include "server/server_run.h"
 
 static const char version_text[] =
     "skald, version 0.1.0 (speaks the API and formats of Loki 3.7.6)\n";

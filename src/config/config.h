@@ -125,9 +125,10 @@ struct sk_config {
     size_t warning_count;
 };
 
-/* Reads argv as Loki does (-flag=value, -flag value, --flag), the file it names and the environment.
- * On success *ret_config is filled. reterr texts are Loki's (docs/COMPATIBILITY.md), one or more lines.
- * *ret_exit is the exit status Loki would use: 2 for flag errors, 1 for the rest. */
+/* Reads argv as Loki does (-flag=value, -flag value, --flag), the file it names and the
+ * environment. On success *ret_config is filled. reterr texts are Loki's
+ * (docs/COMPATIBILITY.md), one or more lines. *ret_exit is the exit status Loki would use: 2 for
+ * flag errors, 1 for the rest. */
 SK_MUST_CHECK enum sk_err sk_config_load(int argc, char **argv, struct sk_config *ret_config,
                                          int *ret_exit, struct sk_error *reterr);
 void sk_config_deinit(struct sk_config *config);
@@ -140,7 +141,8 @@ void sk_config_help(struct sk_strbuf *out);
 
 /* ---- per-tenant limits (runtime_config.file) ---- */
 
-/* Loads the file; NULL when none is configured. A missing or invalid file is an error at the start. */
+/* Loads the file; NULL when none is configured. A missing or invalid file is an error at the
+ * start. */
 SK_MUST_CHECK enum sk_err sk_config_overrides_create(const struct sk_config *config,
                                                      struct sk_config_overrides **ret_overrides,
                                                      struct sk_error *reterr);
@@ -149,8 +151,8 @@ void sk_config_overrides_destroy(struct sk_config_overrides *overrides);
 SK_MUST_CHECK enum sk_err sk_config_overrides_reload(struct sk_config_overrides *overrides,
                                                      struct sk_error *reterr);
 
-/* The limits of a tenant: borrowed, valid until the config is freed (old versions are kept as long).
- * `overrides` may be NULL. Any thread. */
+/* The limits of a tenant: borrowed, valid until the config is freed (old versions are kept as
+ * long). `overrides` may be NULL. Any thread. */
 const struct sk_limits *sk_config_limits(const struct sk_config *config,
                                          const struct sk_config_overrides *overrides,
                                          struct sk_str tenant);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_check.c -- a document against the keys: unknown and doubled names, wrong kinds, bad values.
+/* config_check.c -- a document against the keys: unknown and doubled names, wrong kinds, bad
+ * values.
  *
  * As in Loki, wrong names and kinds are collected, while the first bad content of a type with a
  * reader of its own (sizes, Prometheus durations ...) stands alone. Threads: one per tree. */
@@ -65,7 +66,7 @@ static void hint_type(struct sk_config_faults *faults, size_t key)
 {
     if (!wants_hint(faults))
         return;
-    sk_strbuf_puts(&faults->hint, "hint: ");
+    sk_strbuf_puts(&faults->hint, key == 0 ? "hint: the file" : "hint: ");
     sk_key_path(&faults->hint, key);
     sk_strbuf_printf(&faults->hint, " takes %s", sk_key_wants(key));
 }

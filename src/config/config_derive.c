@@ -108,6 +108,8 @@ enum sk_err sk_config_derive(struct sk_config *config, struct sk_config_node *ro
     if (err == SK_OK)
         err = fill(config, root, "ingester.chunk_encoding", "zstd");
     if (err == SK_OK)
+        err = fill(config, root, "server.log_level", "info");
+    if (err == SK_OK)
         err = fill(config, root, "runtime_config.file",
                    text_at(root, "limits_config.per_tenant_override_config"));
     if (err == SK_OK && text_at(root, "limits_config.per_tenant_override_config")[0] != '\0') {

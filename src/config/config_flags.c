@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_flags.c -- the command line, read as Go's flag package reads it, and skald's own settings.
+/* config_flags.c -- the command line, read as Go's flag package reads it, and skald's own
+ * settings.
  *
- * Every key has its flag; the values are put into a tree that is later laid over the file's. A list's
- * flag may be repeated and stands in for the file's list. Threads: one. */
+ * Every key has its flag; the values are put into a tree that is later laid over the file's. A
+ * list's flag may be repeated and stands in for the file's list. Threads: one. */
 #include "config/config_int.h"
 
 #include <unistd.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config_int.h -- what the files of this folder share.
  *
- * Two trees meet here. Keys: the table of all keys Loki knows, in document order, made from keys.tsv
- * at build time; a key's children are the keys behind it up to its `end`. Nodes: one YAML document in
- * memory, into which flags are then written. Loading is: text -> nodes -> checked against the keys ->
- * flags put in -> fields of struct sk_config filled from nodes or defaults.
+ * Two trees meet here. Keys: the table of all keys Loki knows, in document order, made from
+ * keys.tsv at build time; a key's children are the keys behind it up to its `end`. Nodes: one
+ * YAML document in memory, into which flags are then written. Loading is: text -> nodes ->
+ * checked against the keys -> flags put in -> fields of struct sk_config filled from nodes or
+ * defaults.
  *
  * Invariants of a checked tree:
  *   (1) every node has a key, every scalar parses as its key's type;
@@ -165,13 +166,14 @@ struct sk_value {
 /* What YAML 1.1 makes of a scalar; ret->i, f, b are set accordingly. */
 enum sk_scalar_kind sk_scalar_resolve(const struct sk_config_node *node, struct sk_value *ret);
 
-/* A scalar as the YAML type `type`. SK_EINVAL: wrong kind of scalar, text as Loki's after "line N: ";
- * SK_EPARSE: right kind, bad content, text as Loki's whole. */
+/* A scalar as the YAML type `type`. SK_EINVAL: wrong kind of scalar, text as Loki's after "line
+ * N: "; SK_EPARSE: right kind, bad content, text as Loki's whole. */
 SK_MUST_CHECK enum sk_err sk_value_parse(enum sk_key_type type, const struct sk_config_node *node,
                                          struct sk_value *ret, struct sk_error *reterr);
 
-/* The same for a flag's text; makes the node that the YAML would have held. `list` (may be NULL) is
- * the present value of a list flag, which is extended. Texts as Go's flag package after the colon. */
+/* The same for a flag's text; makes the node that the YAML would have held. `list` (may be NULL)
+ * is the present value of a list flag, which is extended. Texts as Go's flag package after the
+ * colon. */
 SK_MUST_CHECK enum sk_err sk_value_from_flag(struct sk_arena *arena, size_t key, struct sk_str text,
                                              struct sk_config_node *list,
                                              struct sk_config_node **ret_node,
@@ -181,8 +183,8 @@ SK_MUST_CHECK enum sk_err sk_value_from_flag(struct sk_arena *arena, size_t key,
 SK_MUST_CHECK enum sk_err sk_value_bytes(struct sk_str s, bool iec, uint64_t *ret,
                                          struct sk_error *reterr);
 
-/* `v` as a YAML scalar in its usual form (721h -> 30d1h, 262144 -> 256KB), or a text in quotes where
- * YAML needs them. */
+/* `v` as a YAML scalar in its usual form (721h -> 30d1h, 262144 -> 256KB), or a text in quotes
+ * where YAML needs them. */
 void sk_value_format(struct sk_strbuf *out, enum sk_key_type type, const struct sk_value *v);
 void sk_yaml_text(struct sk_strbuf *out, struct sk_str s);
 
@@ -233,8 +235,8 @@ struct sk_config_field {
     size_t offset;
 };
 
-/* Fills the fields of `target` from `node` (the block `key`; may be NULL). Keys that are absent take
- * their default, or, with `keep`, leave the field as it is. */
+/* Fills the fields of `target` from `node` (the block `key`; may be NULL). Keys that are absent
+ * take their default, or, with `keep`, leave the field as it is. */
 SK_MUST_CHECK enum sk_err sk_fields_load(struct sk_arena *arena,
                                          const struct sk_config_field *fields, size_t count,
                                          size_t key, const struct sk_config_node *node, bool keep,

@@ -172,7 +172,7 @@ static unsigned edits(struct sk_str a, struct sk_str b)
 const char *sk_key_similar(size_t key, struct sk_str name)
 {
     const char *nearest = NULL;
-    unsigned best = (unsigned)(name.len < 4 ? 1 : name.len > 11 ? 4 : name.len / 3) + 1;
+    unsigned best = name.len < 4 ? 2 : name.len < 9 ? 3 : 5; /* edits too many */
     for (size_t at = key + 1; at < sk_config_keys[key].end; at = sk_config_keys[at].end) {
         unsigned n = edits(name, sk_str_from(sk_key_name(at)));
         if (n < best) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config_load.c -- from argv, files and the environment to a struct sk_config.
  *
- * The order: flags are read; the file is found, expanded, parsed and checked; flags are laid over it;
- * warnings are collected; what follows from other keys is written into the tree; fields are read from
- * the tree; the whole is checked as Loki checks it. Threads: one. */
+ * The order: flags are read; the file is found, expanded, parsed and checked; flags are laid
+ * over it; warnings are collected; what follows from other keys is written into the tree; fields
+ * are read from the tree; the whole is checked as Loki checks it. Threads: one. */
 #include "config/config_int.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -36,10 +37,9 @@ static const char built_in[] = "auth_enabled: false\n"
 
 static enum sk_err put_built_in_path(struct sk_config *config, struct sk_config_node *root)
 {
-    char *cwd = getcwd(NULL, 0);
-    const char *at = cwd == NULL || strcmp(cwd, "/") == 0 ? "" : cwd;
-    struct sk_str path = sk_arena_printf(&config->arena, "%s/skald-data", at);
-    free(cwd); /* getcwd's own allocation */
+    char cwd[PATH_MAX];
+    bool at_root = getcwd(cwd, sizeof(cwd)) == NULL || strcmp(cwd, "/") == 0;
+    struct sk_str path = sk_arena_printf(&config->arena, "%s/skald-data", at_root ? "" : cwd);
     if (path.ptr == NULL)
         return SK_ENOMEM;
     return sk_node_put_text(&config->arena, root, "common.path_prefix", path.ptr);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config_node.c -- one YAML document as a tree in an arena.
  *
- * libyaml's document interface resolves anchors; the copy here bounds depth and size (an alias counts
- * as all that it stands for), unfolds "<<" and keeps line numbers. Error lines are counted as go-yaml
- * counts them, so that texts are those of Loki. */
+ * libyaml's document interface resolves anchors; the copy here bounds depth and size (an alias
+ * counts as all that it stands for), unfolds "<<" and keeps line numbers. Error lines are
+ * counted as go-yaml counts them, so that texts are those of Loki. */
 #include "config/config_int.h"
 
 #include <yaml.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_print.c -- the effective configuration as YAML (/config, -print-config-stderr) and -help.
+/* config_print.c -- the effective configuration as YAML (/config, -print-config-stderr) and
+ * -help.
  *
- * All keys in the table's order, with what was given or their default; the text loads again as it is,
- * but for secrets, which are shown as <secret>. Threads: any. */
+ * All keys in the table's order, with what was given or their default; the text loads again as
+ * it is, but for secrets, which are shown as <secret>. Threads: any. */
 #include "config/config_int.h"
 
 #include <stdlib.h>

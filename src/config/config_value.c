@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_value.c -- scalars: what YAML 1.1 sees in them, what each type of key accepts, how values are
- * printed. Rules and error texts are those of the Go libraries that Loki reads its file with.
+/* config_value.c -- scalars: what YAML 1.1 sees in them, what each type of key accepts, how
+ * values are printed. Rules and error texts are those of the Go libraries that Loki reads its
+ * file with.
  *
  * Threads: any. */
 #include "config/config_int.h"
@@ -12,6 +13,7 @@
 #include "base/assert.h"
 #include "base/gotext.h"
 #include "base/log.h"
+#include "base/utf8.h"
 
 #define NUMBER_TEXT_MAX 64u
 
@@ -283,8 +285,9 @@ enum sk_err sk_value_parse(enum sk_key_type type, const struct sk_config_node *n
         if (kind != SK_SCALAR_BOOL)
             err = wrong_kind(kind, v.s, "bool", reterr);
     } else if (type == SK_KEY_DURATION) {
-        if (kind != SK_SCALAR_INT &&
-            (kind != SK_SCALAR_STR || sk_go_parse_duration(v.s, &v.i, NULL) != SK_OK))
+        bool good = kind == SK_SCALAR_INT ||
+                    (kind == SK_SCALAR_STR && sk_go_parse_duration(v.s, &v.i, NULL) == SK_OK);
+        if (!good || v.i == INT64_MIN) /* the least number has no text with a unit */
             err = wrong_kind(kind, v.s, "time.Duration", reterr);
     } else if (type >= SK_KEY_PROM && type <= SK_KEY_TIME && type != SK_KEY_CSV) {
         err = parse_custom(type, &v, reterr);
@@ -372,7 +375,8 @@ enum sk_err sk_value_from_flag(struct sk_arena *arena, size_t key, struct sk_str
 
 /* ---- printing ---- */
 
-/* Whether the text can stand in YAML without quotes and is then read as this text by every parser. */
+/* Whether the text can stand in YAML without quotes and is then read as this text by every
+ * parser. */
 static bool plain(struct sk_str s)
 {
     struct sk_config_node node = {.text = s};
@@ -391,6 +395,15 @@ static bool plain(struct sk_str s)
     return true;
 }
 
+/* Whether YAML takes the rune as it is inside double quotes, and keeps it. */
+static bool rune_stays(uint32_t r)
+{
+    if (r < 0x80)
+        return r >= 0x20 && r != 0x7f && r != '"' && r != '\\';
+    return (r >= 0xa0 && r < 0xd800 && r != 0x2028 && r != 0x2029) ||
+           (r >= 0xe000 && r <= 0xfffd && r != 0xfeff) || r >= 0x10000;
+}
+
 void sk_yaml_text(struct sk_strbuf *out, struct sk_str s)
 {
     if (plain(s)) {
@@ -398,16 +411,19 @@ void sk_yaml_text(struct sk_strbuf *out, struct sk_str s)
         return;
     }
     sk_strbuf_putc(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c == '"' || c == '\\')
-            sk_strbuf_printf(out, "\\%c", c);
-        else if (c == '\n')
+    for (size_t i = 0; i < s.len;) {
+        unsigned width;
+        uint32_t r = sk_utf8_decode(s.ptr + i, s.len - i, &width);
+        bool malformed = r == SK_RUNE_ERROR && width == 1;
+        if (r == '"' || r == '\\')
+            sk_strbuf_printf(out, "\\%c", (char)r);
+        else if (r == '\n')
             sk_strbuf_puts(out, "\\n");
-        else if (c < 0x20 || c == 0x7f)
-            sk_strbuf_printf(out, "\\x%02x", c);
+        else if (!malformed && rune_stays(r))
+            sk_strbuf_add(out, s.ptr + i, width);
         else
-            sk_strbuf_putc(out, (char)c);
+            sk_strbuf_printf(out, "\\u%04x", malformed ? SK_RUNE_ERROR : r);
+        i += width;
     }
     sk_strbuf_putc(out, '"');
 }
@@ -442,7 +458,7 @@ static void format_float(struct sk_strbuf *out, double f)
     else if (isinf(f))
         sk_strbuf_puts(out, f > 0 ? ".inf" : "-.inf");
     else
-        sk_go_float_f(out, f);
+        sk_go_float_g(out, f, 21);
 }
 
 static void format_secret(struct sk_strbuf *out, struct sk_str s)
@@ -457,8 +473,9 @@ void sk_value_format(struct sk_strbuf *out, enum sk_key_type type, const struct 
 {
     int64_t y;
     unsigned m, d;
-    if (type == SK_KEY_SECRET ||
-        (type == SK_KEY_URL && sk_str_find(v->s, SK_STR("@"), 0) != SIZE_MAX)) {
+    bool password = type == SK_KEY_URL &&
+                    (sk_str_find(v->s, SK_STR("@"), 0) != SIZE_MAX || sk_str_is(v->s, "<secret>"));
+    if (type == SK_KEY_SECRET || password) {
         format_secret(out, v->s);
     } else if (type == SK_KEY_INT) {
         sk_strbuf_i64(out, v->i);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_warn.c -- keys that Loki acts on and skald does not, where the user would expect an effect.
+/* config_warn.c -- keys that Loki acts on and skald does not, where the user would expect an
+ * effect.
  *
- * Silent are blocks for other processes (rings, memberlist, gRPC, schedulers), caches, and what only
- * tunes speed; see docs/CONFIGURATION.md. Threads: one. */
+ * Silent are blocks for other processes (rings, memberlist, gRPC, schedulers), caches, and what
+ * only tunes speed; see docs/CONFIGURATION.md. Threads: one. */
 #include "config/config_int.h"
 
 #include "base/assert.h"

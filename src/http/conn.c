@@ -82,6 +82,10 @@ static int header_close(struct sk_http_conn *conn)
     if (h == NULL)
         return refuse(conn, 503, "out of memory\n");
     struct sk_str all = sk_strbuf_view(&conn->head);
+    for (size_t i = conn->field_off; i < conn->value_off; i++) {
+        if ((unsigned char)all.ptr[i] <= ' ')
+            return refuse(conn, 400, "400 Bad Request: blank in a header's name\n");
+    }
     h->name = sk_arena_str(&req->arena, (struct sk_str){all.ptr + conn->field_off,
                                                         conn->value_off - conn->field_off});
     h->value = sk_arena_str(
@@ -164,6 +168,8 @@ static int on_headers_complete(llhttp_t *parser)
             return rc;
     }
     headers_reverse(req);
+    if (parser->http_major == 1 && parser->http_minor >= 1 && sk_http_header_count(req, "Host") != 1)
+        return refuse(conn, 400, "400 Bad Request: exactly one Host header is required\n");
     req->method = sk_str_from(llhttp_method_name((llhttp_method_t)parser->method));
     int rc = target_split(conn);
     if (rc != 0)

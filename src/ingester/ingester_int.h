@@ -8,7 +8,7 @@
  *
  * Life of an entry:
  *
- *   push.c: validated, encoded into a log record -> wallog.c: written and synced
+ *   accept.c: validated, encoded into a log record -> wallog.c: written and synced
  *     -> apply.c: appended to the head -> (block full) compressed -> (chunk full, idle, old, asked for)
  *     closed -> flush.c: chunk file, index head -> index file -> log segments removed
  *
@@ -83,6 +83,8 @@ struct ichunk {
     uint64_t head_size; /* lines + 8 per pair */
     int64_t head_min_ns, head_max_ns, head_last_ns;
     bool head_unsorted;
+    size_t head_run_off; /* where its newest entries of one time begin */
+    uint32_t head_run;   /* how many they are */
     /* over all of it */
     int64_t ts_min_ns, ts_max_ns;
     uint64_t packed_bytes, entry_count;

@@ -14,7 +14,7 @@
 #include "chunk/block.h"
 #include "chunk/chunk_writer.h"
 
-enum { HEAD_BYTES_FIRST = 4096, SYMBOLS_BYTES_MAX = 64 << 20 };
+enum { HEAD_BYTES_FIRST = 4096, SYMBOLS_BYTES_MAX = 64 << 20, SAME_TIME_MAX = 64 };
 
 /* ---- tenants ---- */
 
@@ -271,13 +271,39 @@ static bool head_room(struct sk_ingester *ing, struct ichunk *c, size_t need)
     return true;
 }
 
+/* Whether the head's newest entries of the same time hold this one already (Loki drops it too). Only
+ * runs of a sane length are looked through. */
+static bool head_repeats(const struct ichunk *c, int64_t ts_ns, const uint8_t *entry, size_t len)
+{
+    struct sk_block_iter it;
+    struct sk_block_entry e;
+    if (c->head_entries == 0 || ts_ns != c->head_last_ns || c->head_run > SAME_TIME_MAX)
+        return false;
+    sk_block_iter_init(&it, (struct sk_slice){c->head->data + c->head_run_off,
+                                              c->head_len - c->head_run_off},
+                       c->has_meta);
+    for (const uint8_t *from = it.pos; sk_block_next(&it, &e); from = it.pos) {
+        if ((size_t)(it.pos - from) == len && memcmp(from, entry, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum sk_err chunk_append(struct sk_ingester *ing, struct ichunk *c, int64_t ts_ns,
                          struct sk_str line, const struct sk_symbol_pair *pairs, size_t pair_count)
 {
     if (!head_room(ing, c, sk_block_entry_size_max(line.len, pair_count)))
         return SK_ENOMEM;
-    c->head_len += sk_block_entry_encode(c->head->data + c->head_len, ts_ns, line, pairs, pair_count,
-                                         c->has_meta);
+    uint8_t *at = c->head->data + c->head_len;
+    size_t len = sk_block_entry_encode(at, ts_ns, line, pairs, pair_count, c->has_meta);
+    if (head_repeats(c, ts_ns, at, len))
+        return SK_OK;
+    if (c->head_entries == 0 || ts_ns != c->head_last_ns) {
+        c->head_run_off = c->head_len;
+        c->head_run = 0;
+    }
+    c->head_run++;
+    c->head_len += len;
     c->head->len = c->head_len;
     if (c->head_entries == 0) {
         c->head_min_ns = c->head_max_ns = ts_ns;

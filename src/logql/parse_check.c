@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "labels/gore.h"
+#include "logql/pattern_expr.h"
 #include "logql/print.h"
 
 /* ---- regular expressions and patterns: checked as soon as they are read ---- */
@@ -90,21 +91,6 @@ bool sk_check_regexp_stage(struct sk_parser *p, struct sk_str regex)
     return true;
 }
 
-/* The length of <name> at the start of `s`, 0 when there is none. */
-static size_t capture_len(struct sk_str s)
-{
-    size_t n = 1;
-    if (s.len < 3 || s.ptr[0] != '<')
-        return 0;
-    for (; n < s.len && s.ptr[n] != '>'; n++) {
-        char c = s.ptr[n];
-        bool letter = c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && (n == 1 || c < '0' || c > '9'))
-            return 0;
-    }
-    return n > 1 && n < s.len ? n + 1 : 0;
-}
-
 bool sk_check_pattern_stage(struct sk_parser *p, struct sk_str pattern)
 {
     struct sk_str rest = pattern, before = {NULL, 0}, twice = {NULL, 0}, first = {NULL, 0},
@@ -117,7 +103,7 @@ bool sk_check_pattern_stage(struct sk_parser *p, struct sk_str pattern)
     if (names == NULL)
         return false;
     while (rest.len > 0) {
-        size_t n = capture_len(rest);
+        size_t n = sk_pattern_capture_len(rest);
         struct sk_str capture = {n > 0 ? rest.ptr : NULL, n};
         if (capture.ptr != NULL && before.ptr != NULL && first.ptr == NULL) {
             first = before;

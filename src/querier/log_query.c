@@ -14,7 +14,6 @@
 #include "base/budget.h"
 #include "base/clock.h"
 #include "base/gotext.h"
-#include "base/hash.h"
 #include "chunk/block.h"
 #include "logql/pipeline.h"
 #include "querier/topk.h"
@@ -142,18 +141,6 @@ static enum sk_err budget_error(struct run *r)
                         "or the time range, or lower the limit");
 }
 
-static uint64_t entry_identity(const struct candidate *c, uint64_t stream_hash,
-                               const struct sk_label *meta, size_t meta_count)
-{
-    uint64_t h = sk_hash_mem(c->entry.line.ptr, c->entry.line.len);
-    h = (h ^ (uint64_t)c->entry.ts_ns) * 0x9e3779b97f4a7c15u + stream_hash;
-    for (size_t i = 0; i < meta_count; i++) {
-        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(meta[i].name.ptr, meta[i].name.len);
-        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(meta[i].value.ptr, meta[i].value.len);
-    }
-    return h;
-}
-
 static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct candidate *c)
 {
     size_t n = sk_block_meta_count(c->entry.meta);
@@ -186,8 +173,7 @@ static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct cand
     r->res->stats.hit_lines++;
     if (err == SK_OK)
         err = sk_topk_offer(&r->top, c->entry.ts_ns, u->stream->hash, c->seq,
-                            sk_pipeline_run_line(r->pipe), &labels,
-                            entry_identity(c, u->stream->hash, r->meta, n));
+                            sk_pipeline_run_line(r->pipe), &labels);
     return err == SK_ENOMEM ? budget_error(r) : err;
 }
 
@@ -337,7 +323,7 @@ static enum sk_err span_run(struct run *r, int64_t start, int64_t end)
     return SK_OK;
 }
 
-/* With an interval the hours are taken one by one, each thinned out by itself. */
+/* With an interval the hours are taken one by one: the first `limit` entries of each, thinned out. */
 static enum sk_err splits_run(struct run *r)
 {
     const struct sk_log_query *q = r->q;
@@ -383,7 +369,7 @@ static enum sk_err run_selected(struct run *r)
         err = sk_unit_reader_init(&r->reader, READER_ARENA_BYTES_MAX, q->budget);
     if (err != SK_OK)
         return budget_error(r);
-    sk_topk_init(&r->top, r->res, q->interval_ns > 0 ? 0 : q->limit, q->limit, q->forward);
+    sk_topk_init(&r->top, r->res, q->limit, q->interval_ns > 0, q->forward);
     err = units_list(r);
     if (err == SK_OK)
         err = q->interval_ns > 0 ? splits_run(r) : span_run(r, q->start_ns, q->end_ns);

@@ -9,10 +9,10 @@
 #include "base/budget.h"
 #include "base/hash.h"
 
-void sk_topk_init(struct sk_topk *t, struct sk_log_result *res, uint64_t cap, uint64_t limit,
+void sk_topk_init(struct sk_topk *t, struct sk_log_result *res, uint64_t limit, bool thinning,
                   bool forward)
 {
-    *t = (struct sk_topk){.res = res, .cap = cap, .limit = limit, .forward = forward};
+    *t = (struct sk_topk){.res = res, .limit = limit, .thinning = thinning, .forward = forward};
     sk_strbuf_init(&t->scratch, 64u << 20);
 }
 
@@ -62,7 +62,7 @@ static int cmp_backward(const void *a, const void *b)
 
 bool sk_topk_hopeless(const struct sk_topk *t, int64_t ts_ns)
 {
-    if (t->cap == 0 || t->count < t->cap)
+    if (t->count < t->limit)
         return false;
     return t->forward ? ts_ns > t->items[0].ts_ns : ts_ns < t->items[0].ts_ns;
 }
@@ -202,21 +202,28 @@ static struct sk_result_repeat *first_time(struct sk_topk *t, uint64_t identity,
     return node;
 }
 
+/* Entries are the same when stream, time, line and labels are, as the pipeline has left them. */
+static uint64_t identity_of(const struct sk_result_entry *e, struct sk_str line)
+{
+    uint64_t h = sk_hash_mem(line.ptr, line.len);
+    h = (h ^ (uint64_t)e->ts_ns) * 0x9e3779b97f4a7c15u + e->hash;
+    return h * 0x9e3779b97f4a7c15u + (uint64_t)(uintptr_t)e->labels;
+}
+
 enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash, uint64_t seq,
-                          struct sk_str line, const struct sk_pipeline_labels *labels,
-                          uint64_t identity)
+                          struct sk_str line, const struct sk_pipeline_labels *labels)
 {
     struct sk_result_entry e = {.ts_ns = ts_ns, .hash = hash, .seq = seq};
     enum sk_err err = SK_OK;
     if (sk_topk_hopeless(t, ts_ns))
         return SK_OK;
-    e.repeats = first_time(t, identity, seq, &err);
-    if (e.repeats == NULL)
-        return err;
     err = set_intern(t, labels, &e.labels);
     if (err != SK_OK)
         return err;
-    bool full = t->cap > 0 && t->count >= t->cap;
+    e.repeats = first_time(t, identity_of(&e, line), seq, &err);
+    if (e.repeats == NULL)
+        return err;
+    bool full = t->count >= t->limit;
     if (full && order(t->forward, &e, &t->items[0]) >= 0)
         return SK_OK;
     if (!full && !SK_GROW(t->items, t->items_cap, t->count + 1))
@@ -236,8 +243,7 @@ enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash, uint6
         sift_down(t, 0);
     } else {
         t->items[t->count++] = e;
-        if (t->cap > 0)
-            sift_up(t, t->count - 1);
+        sift_up(t, t->count - 1);
     }
     return SK_OK;
 }
@@ -389,7 +395,7 @@ static enum sk_err ties_merge(struct sk_result_entry *items, size_t count, bool 
 
 enum sk_err sk_topk_finish(struct sk_topk *t)
 {
-    if (t->cap == 0) { /* interval: already in order */
+    if (t->thinning) { /* already in order */
         t->res->entries = t->done;
         t->res->count = t->done_count;
         t->done = NULL;

@@ -9,8 +9,8 @@
 
 struct sk_topk {
     struct sk_log_result *res;
-    uint64_t cap;   /* of the heap; 0: unbounded (interval queries) */
-    uint64_t limit; /* of the result */
+    uint64_t limit; /* of the heap and of the result */
+    bool thinning;  /* an interval query */
     bool forward;
     struct sk_result_entry *items;
     size_t count, items_cap;
@@ -22,7 +22,7 @@ struct sk_topk {
     struct sk_strbuf scratch;
 };
 
-void sk_topk_init(struct sk_topk *t, struct sk_log_result *res, uint64_t cap, uint64_t limit,
+void sk_topk_init(struct sk_topk *t, struct sk_log_result *res, uint64_t limit, bool thinning,
                   bool forward);
 void sk_topk_deinit(struct sk_topk *t);
 
@@ -34,7 +34,7 @@ bool sk_topk_complete(const struct sk_topk *t);
 /* Takes a copy of line and labels when the entry is among the best and no repeat. SK_ENOMEM. */
 SK_MUST_CHECK enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash,
                                         uint64_t seq, struct sk_str line,
-                                        const struct sk_pipeline_labels *labels, uint64_t identity);
+                                        const struct sk_pipeline_labels *labels);
 
 /* Keeps of the present entries the first, and each that is at least `interval_ns` from the one kept
  * before; moves them to the result of the query. */

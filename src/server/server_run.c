@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server_run.c -- see server.h. */
-#include "server/server.h"
+/* server_run.c -- see server_run.h. */
+#include "server/server_run.h"
 
 #include <fcntl.h>
 #include <malloc.h>

@@ -17,7 +17,12 @@ from skaldtest import GOLDEN, V13, Server, config_text, read_jsonl
 DATA = os.path.join(GOLDEN, "conformance")
 SCOPE = ("selector.", "line.", "parser.json", "parser.logfmt", "label.", "format.drop", "format.keep", "edge.", "push.",
          "meta.labels", "meta.values", "meta.series", "error.syntax")
-NOT_YET = ("push.otlp", "label_replace")
+NOT_YET = ("label_replace",)
+# Equal-time entries of one stream cut by `limit`: Loki gives them in an order that its unstable sort leaves behind, skald in
+# order of arrival (docs/COMPATIBILITY.md). Same entries otherwise.
+KNOWN_DIFFERENT = {"edge.ties-003", "edge.ties-005", "edge.ties-011"}
+# Metric queries and templates answer 501 for now; were this number to grow, something that worked would have stopped working.
+MOST_NOT_BUILT = 380
 EXTRA = """querier: {query_ingesters_within: 0}
 ingester: {query_store_max_look_back_period: -1, wal: {flush_on_shutdown: %s}}
 """
@@ -95,13 +100,13 @@ def run_mode(mode, cases, golden, show):
     with open(server.config, "w") as f:
         f.write(config_text(server.folder, server.port, True, V13, "reject_old_samples: false",
                             EXTRA % ("true" if mode == "restart" else "false")))
-    failed, later, passed, text_same, errors = [], 0, 0, 0, 0
+    failed, later, passed, known, text_same, errors = [], 0, 0, 0, 0, 0
     with server:
         for name in sorted(os.listdir(os.path.join(DATA, "datasets"))):
             for req in read_jsonl(os.path.join(DATA, "datasets", name[:-3])):
                 path, h, body = encode_push(req)
                 status, _, data = server.request("POST", path, body, h)
-                if status != 204 and not path.startswith("/otlp"):
+                if status not in (200, 204):
                     raise AssertionError("push of %s refused: %d %s" % (name, status, data))
         got = {}
         pushes = [c for c in cases if c.get("phase") == "push"]
@@ -125,15 +130,17 @@ def run_mode(mode, cases, golden, show):
             if want["status"] >= 300:
                 errors += 1
                 text_same += want["body"].strip() == body.decode("utf-8", "backslashreplace").strip()
-            if why:
+            if c["id"] in KNOWN_DIFFERENT:
+                known += 1
+            elif why:
                 failed.append((c, why))
             else:
                 passed += 1
     for c, why in failed[:show]:
         print("  FAIL %s %s\n         %s" % (c["id"], urllib.parse.unquote_plus(request(c)[1])[:300], why))
-    print("%-12s passed %d, failed %d, not built yet %d; error texts identical %d of %d"
-          % (mode, passed, len(failed), later, text_same, errors), flush=True)
-    return not failed
+    print("%-12s passed %d, failed %d, known to differ %d, not built yet %d; error texts identical %d of %d"
+          % (mode, passed, len(failed), known, later, text_same, errors), flush=True)
+    return not failed and later <= MOST_NOT_BUILT
 
 
 def main():

@@ -108,7 +108,7 @@ static void golden_chunks_read_as_an_independent_decoder_reads_them(void **state
         sk_strbuf_init(&got, 1 << 20);
         snprintf(path, sizeof(path), "%s/%s", dir_path, e->d_name);
         struct sk_slice file = testlib_read(path, &file_ptr);
-        strcpy(strstr(path, ".chunk"), ".txt");
+        memcpy(strstr(path, ".chunk"), ".txt", sizeof(".txt"));
         struct sk_slice want = testlib_read(path, &want_ptr);
         bool v11 = strstr(e->d_name, "v11") != NULL;
         assert_int_equal(dump(file, v11 ? SK_CHUNK_LAYOUT_V11 : SK_CHUNK_LAYOUT_V12, &got), SK_OK);

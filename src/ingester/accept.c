@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* push.c -- from a decoded push to a log record: validation in Loki's order and with its texts,
+/* accept.c -- from a decoded push to a log record: validation in Loki's order and with its texts,
  * tenant and stream limits, metadata normalised, levels found. Nothing is kept of what is refused. */
 #include "ingester/ingester_int.h"
 
@@ -15,7 +15,7 @@
 #include "wal/record.h"
 #include "wire/level.h"
 
-enum { FAULTS_MAX = 64, PAIRS_MAX = 1024, MiB = 1 << 20 };
+enum { FAULTS_MAX = 64, FAULT_BYTES_MAX = 8192, PAIRS_MAX = 1024, MiB = 1 << 20 };
 
 struct fault {
     char *text;
@@ -61,7 +61,7 @@ static void discard(struct passage *p, const char *reason, uint64_t samples, uin
 static void fault_add(struct passage *p, const char *text)
 {
     for (size_t i = 0; i < p->fault_count; i++) {
-        if (strcmp(p->faults[i].text, text) == 0) {
+        if (strncmp(p->faults[i].text, text, FAULT_BYTES_MAX) == 0) {
             p->faults[i].count++;
             return;
         }
@@ -70,7 +70,8 @@ static void fault_add(struct passage *p, const char *text)
         p->faults[FAULTS_MAX - 1].count++;
         return;
     }
-    char *copy = sk_memdup0(text, strlen(text));
+    size_t len = strlen(text);
+    char *copy = sk_memdup0(text, len > FAULT_BYTES_MAX ? FAULT_BYTES_MAX : len);
     if (copy != NULL)
         p->faults[p->fault_count++] = (struct fault){copy, 1};
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* server.h -- wires everything together: start, signals, stop.
+/* server_run.h -- wires everything together: start, signals, stop.
  *
  *   start  lock, budgets, store, takeover of what Loki left, ingester (replay), listen, ready
  *   stop   SIGTERM or SIGINT: not ready, no new connections, requests end, log synced, exit 0;
  *          a second signal skips what durability does not need */
-#ifndef SK_SERVER_SERVER_H
-#define SK_SERVER_SERVER_H
+#ifndef SK_SERVER_SERVER_RUN_H
+#define SK_SERVER_SERVER_RUN_H
 
 #include "base/err.h"
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_cmds.h -- the commands. Each says on stderr what went wrong and returns the exit code. */
+#ifndef SK_CLI_CTL_CMDS_H
+#define SK_CLI_CTL_CMDS_H
+
+struct sk_ctl_opts;
+
+int sk_ctl_query(const struct sk_ctl_opts *opts);
+int sk_ctl_instant_query(const struct sk_ctl_opts *opts);
+int sk_ctl_labels(const struct sk_ctl_opts *opts);
+int sk_ctl_series(const struct sk_ctl_opts *opts);
+int sk_ctl_stats(const struct sk_ctl_opts *opts);
+int sk_ctl_fmt(const struct sk_ctl_opts *opts);
+int sk_ctl_push(const struct sk_ctl_opts *opts);
+
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_http.c -- see ctl_http.h. Redirects are followed for GET only. libcurl's own headers are
+ * switched off, so that a request holds what logcli's holds. */
+#include "cli/ctl_http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include <curl/curl.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/gotext.h"
+#include "base/vfs.h"
+#include "cli/ctl_text.h"
+
+enum { CONNECT_TIMEOUT_S = 30, REDIRECTS_MAX = 10, TOKEN_BYTES_MAX = 1 << 20 };
+
+struct sk_ctl_http {
+    const struct sk_ctl_opts *opts;
+    CURL *curl;
+    struct curl_slist *headers;
+    struct sk_strbuf url;
+    struct sk_strbuf body;
+    char fault[CURL_ERROR_SIZE];
+    bool setup_failed; /* an option or a header was refused; sticks */
+};
+
+const char *sk_ctl_version(void)
+{
+    return SK_CTL_VERSION;
+}
+
+/* All options go through here, so that none fails unseen. */
+#define SET(http, option, value)                                                                   \
+    ((http)->setup_failed |= curl_easy_setopt((http)->curl, (option), (value)) != CURLE_OK)
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct sk_ctl_http *http = ctx;
+    sk_strbuf_add(&http->body, data, size * count);
+    return http->body.failed ? 0 : size * count;
+}
+
+/* ---- headers ---- */
+
+static void add_header(struct sk_ctl_http *http, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(http->headers, line);
+    if (list == NULL)
+        http->setup_failed = true;
+    else
+        http->headers = list;
+}
+
+static void add_named_header(struct sk_ctl_http *http, const char *name, struct sk_str value)
+{
+    struct sk_strbuf line;
+    sk_strbuf_init(&line, TOKEN_BYTES_MAX);
+    sk_strbuf_printf(&line, "%s: %.*s", name, SK_STR_ARG(value));
+    if (line.failed)
+        http->setup_failed = true;
+    else
+        add_header(http, line.ptr);
+    sk_strbuf_deinit(&line);
+}
+
+static void add_basic_auth(struct sk_ctl_http *http)
+{
+    const struct sk_ctl_opts *o = http->opts;
+    struct sk_strbuf plain, value;
+    sk_strbuf_init(&plain, TOKEN_BYTES_MAX);
+    sk_strbuf_init(&value, TOKEN_BYTES_MAX);
+    sk_strbuf_printf(&plain, "%s:%s", o->username == NULL ? "" : o->username,
+                     o->password == NULL ? "" : o->password);
+    sk_strbuf_puts(&value, "Basic ");
+    sk_ctl_base64(&value, sk_strbuf_view(&plain));
+    http->setup_failed |= plain.failed || value.failed;
+    add_named_header(http, o->auth_header, sk_strbuf_view(&value));
+    sk_strbuf_deinit(&plain);
+    sk_strbuf_deinit(&value);
+}
+
+static enum sk_err add_bearer_auth(struct sk_ctl_http *http, struct sk_error *reterr)
+{
+    const struct sk_ctl_opts *o = http->opts;
+    struct sk_strbuf token, value;
+    enum sk_err err = SK_OK;
+    sk_strbuf_init(&token, TOKEN_BYTES_MAX);
+    sk_strbuf_init(&value, TOKEN_BYTES_MAX);
+    if (o->bearer_token_file == NULL) {
+        sk_strbuf_puts(&token, o->bearer_token);
+    } else {
+        err = sk_vfs_read_file(sk_vfs_posix(), o->bearer_token_file, TOKEN_BYTES_MAX, &token);
+        if (err != SK_OK) {
+            err = sk_error_set(reterr, SK_EINVAL,
+                               "unable to read authorization credentials file %s: %s",
+                               o->bearer_token_file, sk_err_text(err));
+            goto out;
+        }
+    }
+    sk_strbuf_printf(&value, "Bearer %.*s", SK_STR_ARG(sk_str_trim(sk_strbuf_view(&token))));
+    http->setup_failed |= token.failed || value.failed;
+    add_named_header(http, o->auth_header, sk_strbuf_view(&value));
+out:
+    sk_strbuf_deinit(&token);
+    sk_strbuf_deinit(&value);
+    return err;
+}
+
+static enum sk_err add_custom_header(struct sk_ctl_http *http, const char *text,
+                                     struct sk_error *reterr)
+{
+    const char *colon = strchr(text, ':');
+    if (colon == NULL || colon == text)
+        return sk_error_set(reterr, SK_EINVAL, "--header wants 'Name: value', got '%s'", text);
+    struct sk_strbuf name;
+    sk_strbuf_init(&name, TOKEN_BYTES_MAX);
+    sk_strbuf_add(&name, text, (size_t)(colon - text));
+    if (name.failed)
+        http->setup_failed = true;
+    else
+        add_named_header(http, name.ptr, sk_str_trim(sk_str_from(colon + 1)));
+    sk_strbuf_deinit(&name);
+    return SK_OK;
+}
+
+static enum sk_err add_headers(struct sk_ctl_http *http, struct sk_error *reterr)
+{
+    const struct sk_ctl_opts *o = http->opts;
+    enum sk_err err = SK_OK;
+    add_header(http, "Accept:"); /* without a value: libcurl leaves it out */
+    add_header(http, "Expect:");
+    if (o->username != NULL || o->password != NULL)
+        add_basic_auth(http);
+    else if (o->bearer_token != NULL || o->bearer_token_file != NULL)
+        err = add_bearer_auth(http, reterr);
+    if (o->nocache)
+        add_header(http, "Cache-Control: no-cache");
+    if (o->org_id != NULL)
+        add_named_header(http, "X-Scope-OrgID", sk_str_from(o->org_id));
+    if (o->query_tags != NULL)
+        add_named_header(http, "X-Query-Tags", sk_str_from(o->query_tags));
+    for (size_t i = 0; err == SK_OK && i < o->headers.count; i++)
+        err = add_custom_header(http, o->headers.items[i], reterr);
+    return err;
+}
+
+/* ---- set-up ---- */
+
+static void set_proxy(struct sk_ctl_http *http)
+{
+    const struct sk_ctl_opts *o = http->opts;
+    if (o->proxy_url != NULL) {
+        SET(http, CURLOPT_PROXY, o->proxy_url);
+    } else if (!o->envproxy) {
+        SET(http, CURLOPT_PROXY, ""); /* libcurl would read the environment */
+    } else if (strncasecmp(o->addr, "http://", 7) == 0 && getenv("http_proxy") == NULL &&
+               getenv("HTTP_PROXY") != NULL) {
+        SET(http, CURLOPT_PROXY, getenv("HTTP_PROXY")); /* which libcurl ignores, for CGI's sake */
+    }
+}
+
+static void set_tls(struct sk_ctl_http *http)
+{
+    const struct sk_ctl_opts *o = http->opts;
+    if (o->ca_cert != NULL)
+        SET(http, CURLOPT_CAINFO, o->ca_cert);
+    if (o->cert != NULL)
+        SET(http, CURLOPT_SSLCERT, o->cert);
+    if (o->key != NULL)
+        SET(http, CURLOPT_SSLKEY, o->key);
+    if (o->tls_skip_verify) {
+        SET(http, CURLOPT_SSL_VERIFYPEER, 0L);
+        SET(http, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
+static void set_options(struct sk_ctl_http *http)
+{
+    SET(http, CURLOPT_ERRORBUFFER, http->fault);
+    SET(http, CURLOPT_WRITEFUNCTION, on_body);
+    SET(http, CURLOPT_WRITEDATA, http);
+    SET(http, CURLOPT_USERAGENT, "skaldctl/" SK_CTL_VERSION);
+    SET(http, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(http, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(http, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+    SET(http, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+    SET(http, CURLOPT_NOSIGNAL, 1L);
+    if (http->opts->compress)
+        SET(http, CURLOPT_ACCEPT_ENCODING, "gzip");
+    set_proxy(http);
+    set_tls(http);
+}
+
+enum sk_err sk_ctl_http_create(const struct sk_ctl_opts *opts, struct sk_ctl_http **ret_http,
+                               struct sk_error *reterr)
+{
+    struct sk_ctl_http *http = sk_calloc(1, sizeof(*http));
+    if (http == NULL)
+        return sk_error_set(reterr, SK_ENOMEM, "out of memory");
+    http->opts = opts;
+    sk_strbuf_init(&http->url, SK_CTL_BUFFER_BYTES_MAX);
+    sk_strbuf_init(&http->body, SK_CTL_BUFFER_BYTES_MAX);
+    http->curl = curl_easy_init();
+    enum sk_err err = SK_OK;
+    if (http->curl == NULL) {
+        err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
+        goto out;
+    }
+    set_options(http);
+    err = add_headers(http, reterr);
+    if (err == SK_OK && http->setup_failed)
+        err = sk_error_set(reterr, SK_EINVAL, "libcurl refuses the options");
+    if (err == SK_OK) {
+        *ret_http = http;
+        http = NULL;
+    }
+out:
+    sk_ctl_http_destroy(http);
+    return err;
+}
+
+void sk_ctl_http_destroy(struct sk_ctl_http *http)
+{
+    if (http == NULL)
+        return;
+    curl_easy_cleanup(http->curl);
+    curl_slist_free_all(http->headers);
+    sk_strbuf_deinit(&http->url);
+    sk_strbuf_deinit(&http->body);
+    sk_free(http);
+}
+
+/* ---- requests ---- */
+
+/* The address without trailing slashes, the path, the parameters. */
+static enum sk_err make_url(struct sk_ctl_http *http, const char *path,
+                            const struct sk_ctl_param *params, size_t param_count,
+                            struct sk_error *reterr)
+{
+    struct sk_str addr = sk_str_from(http->opts->addr);
+    while (addr.len > 0 && addr.ptr[addr.len - 1] == '/')
+        addr.len--;
+    sk_strbuf_reset(&http->url);
+    sk_strbuf_str(&http->url, addr);
+    sk_strbuf_puts(&http->url, path);
+    if (param_count > 0)
+        sk_strbuf_putc(&http->url, '?');
+    sk_ctl_params_format(&http->url, params, param_count);
+    if (http->url.failed)
+        return sk_error_set(reterr, SK_ENOMEM, "out of memory");
+    SET(http, CURLOPT_URL, http->url.ptr);
+    return SK_OK;
+}
+
+/* Where the request went: the address of the peer if there was one, else the host of the URL. */
+static void put_peer(struct sk_ctl_http *http, struct sk_strbuf *out)
+{
+    char *ip = NULL, *host = NULL, *port = NULL;
+    CURLU *u = curl_url();
+    if (u != NULL && curl_url_set(u, CURLUPART_URL, http->url.ptr, 0) == CURLUE_OK) {
+        (void)curl_url_get(u, CURLUPART_HOST, &host, 0); /* NULL when it fails */
+        (void)curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    }
+    if (curl_easy_getinfo(http->curl, CURLINFO_PRIMARY_IP, &ip) != CURLE_OK || ip == NULL ||
+        ip[0] == '\0')
+        ip = host;
+    sk_strbuf_printf(out, "%s:%s", ip == NULL ? "" : ip, port == NULL ? "" : port);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+}
+
+/* The words of Go's net package for the faults that people know by them. */
+static enum sk_err transport_error(struct sk_ctl_http *http, CURLcode code, const char *method,
+                                   struct sk_error *reterr)
+{
+    struct sk_strbuf text;
+    long os_errno = 0;
+    sk_strbuf_init(&text, SK_ERROR_TEXT_BYTES);
+    (void)curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &os_errno); /* 0 when it fails */
+    if (code == CURLE_COULDNT_CONNECT && os_errno == ECONNREFUSED) {
+        sk_strbuf_puts(&text, "dial tcp ");
+        put_peer(http, &text);
+        sk_strbuf_puts(&text, ": connect: connection refused");
+    } else if (code == CURLE_WRITE_ERROR && http->body.failed) {
+        sk_strbuf_printf(&text, "the answer is larger than %zu bytes", http->body.max_bytes);
+    } else {
+        sk_strbuf_puts(&text, http->fault[0] != '\0' ? http->fault : curl_easy_strerror(code));
+    }
+    (void)sk_error_set(reterr, SK_EIO, "%s \"%.*s\": %.*s", method,
+                       SK_STR_ARG(sk_strbuf_view(&http->url)), SK_STR_ARG(sk_strbuf_view(&text)));
+    sk_strbuf_deinit(&text);
+    return SK_EIO;
+}
+
+static enum sk_err perform(struct sk_ctl_http *http, const char *method, long *ret_status,
+                           struct sk_error *reterr)
+{
+    if (http->setup_failed)
+        return sk_error_set(reterr, SK_EIO, "libcurl refuses the request");
+    sk_strbuf_reset(&http->body);
+    http->fault[0] = '\0';
+    CURLcode code = curl_easy_perform(http->curl);
+    if (code != CURLE_OK)
+        return transport_error(http, code, method, reterr);
+    if (curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, ret_status) != CURLE_OK)
+        return sk_error_set(reterr, SK_EIO, "libcurl tells no status");
+    return SK_OK;
+}
+
+void sk_ctl_backoff(unsigned attempt, int64_t min_s, int64_t max_s)
+{
+    int64_t wait_s = min_s;
+    for (unsigned i = 0; i < attempt && wait_s < max_s; i++)
+        wait_s *= 2;
+    if (max_s > 0 && wait_s > max_s)
+        wait_s = max_s;
+    if (wait_s <= 0)
+        return;
+    struct timespec left = {.tv_sec = (time_t)wait_s};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        continue;
+}
+
+enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
+                            const struct sk_ctl_param *params, size_t param_count,
+                            struct sk_str *ret_body, struct sk_error *reterr)
+{
+    const struct sk_ctl_opts *o = http->opts;
+    int64_t retries = o->retries < 0 ? 0 : o->retries;
+    enum sk_err err = make_url(http, path, params, param_count, reterr);
+    if (err != SK_OK)
+        return err;
+    SET(http, CURLOPT_HTTPGET, 1L);
+    SET(http, CURLOPT_HTTPHEADER, http->headers);
+    SET(http, CURLOPT_FOLLOWLOCATION, 1L);
+    if (!o->quiet)
+        sk_ctl_say("%.*s", SK_STR_ARG(sk_strbuf_view(&http->url)));
+    for (unsigned attempt = 0; retries >= 0; attempt++, retries--) {
+        struct sk_error e;
+        long status = 0;
+        if (attempt > 0)
+            sk_ctl_backoff(attempt - 1, o->min_backoff_s, o->max_backoff_s);
+        if (perform(http, "Get", &status, &e) != SK_OK) {
+            sk_ctl_say("error sending request %s", e.text);
+        } else if (status / 100 != 2) {
+            sk_ctl_say("error response from server: %.*s (<nil>) attempts remaining: %lld",
+                       SK_STR_ARG(sk_strbuf_view(&http->body)), (long long)retries);
+        } else {
+            *ret_body = sk_strbuf_view(&http->body);
+            return SK_OK;
+        }
+    }
+    return sk_error_set(reterr, SK_EIO, "run out of attempts while querying the server");
+}
+
+enum sk_err sk_ctl_http_post(struct sk_ctl_http *http, const char *path, const char *content_type,
+                             struct sk_slice body, long *ret_status, struct sk_str *ret_body,
+                             struct sk_error *reterr)
+{
+    enum sk_err err = make_url(http, path, NULL, 0, reterr);
+    if (err != SK_OK)
+        return err;
+    struct sk_strbuf type;
+    sk_strbuf_init(&type, TOKEN_BYTES_MAX);
+    sk_strbuf_printf(&type, "Content-Type: %s", content_type);
+    struct curl_slist first = {type.ptr, http->headers}; /* in front of the common ones */
+    if (type.failed) {
+        err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
+        goto out;
+    }
+    SET(http, CURLOPT_POST, 1L);
+    SET(http, CURLOPT_FOLLOWLOCATION, 0L);
+    SET(http, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    SET(http, CURLOPT_POSTFIELDS, body.ptr == NULL ? (const void *)"" : body.ptr);
+    SET(http, CURLOPT_HTTPHEADER, &first);
+    err = perform(http, "Post", ret_status, reterr);
+    if (err == SK_OK)
+        *ret_body = sk_strbuf_view(&http->body);
+    SET(http, CURLOPT_HTTPHEADER, http->headers);
+out:
+    sk_strbuf_deinit(&type);
+    return err;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_http.h -- the HTTP client: address, credentials, TLS, proxy and headers of the command line
+ * on one libcurl handle that keeps its connection.
+ *
+ * Threads: one at a time. */
+#ifndef SK_CLI_CTL_HTTP_H
+#define SK_CLI_CTL_HTTP_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "cli/ctl_flags.h"
+#include "cli/ctl_url.h"
+
+struct sk_ctl_http; /* opaque */
+
+/* Heap object. SK_EINVAL: the flags do not fit together, or a file cannot be read; SK_ENOMEM.
+ * `opts` is borrowed. */
+SK_MUST_CHECK enum sk_err sk_ctl_http_create(const struct sk_ctl_opts *opts,
+                                             struct sk_ctl_http **ret_http,
+                                             struct sk_error *reterr);
+void sk_ctl_http_destroy(struct sk_ctl_http *http); /* NULL is a no-op */
+
+/* GET path?params; `params` are sorted. Says the URL unless --quiet, and repeats what fails, 4xx
+ * too, --retries times, saying why. SK_EIO: all attempts failed, reterr says `run out of attempts
+ * while querying the server`. *ret_body is borrowed until the next request. */
+SK_MUST_CHECK enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
+                                          const struct sk_ctl_param *params, size_t param_count,
+                                          struct sk_str *ret_body, struct sk_error *reterr);
+
+/* One POST, never repeated. SK_OK: there was an answer, whatever its status. SK_EIO: there was
+ * none, reterr says why. */
+SK_MUST_CHECK enum sk_err sk_ctl_http_post(struct sk_ctl_http *http, const char *path,
+                                           const char *content_type, struct sk_slice body,
+                                           long *ret_status, struct sk_str *ret_body,
+                                           struct sk_error *reterr);
+
+/* Sleeps before repetition `attempt` (0, 1, ...): `min_s` doubled each time, at most `max_s`. */
+void sk_ctl_backoff(unsigned attempt, int64_t min_s, int64_t max_s);
+
+/* "0.1" */
+const char *sk_ctl_version(void);
+
+#endif

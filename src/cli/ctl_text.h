@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl_text.h -- the two ways out of skaldctl: results on stdout, everything else on stderr.
+ *
+ * Threads: one. */
+#ifndef SK_CLI_CTL_TEXT_H
+#define SK_CLI_CTL_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/slice.h"
+
+/* The most that one answer, or one buffer of output, may take. Bytes. */
+#define SK_CTL_BUFFER_BYTES_MAX ((size_t)1 << 30)
+
+/* One line on stderr, `2006/01/02 15:04:05 text`, in one write. */
+void sk_ctl_say(const char *fmt, ...) SK_PRINTF(1, 2);
+
+/* Writes all to stdout. false: that failed, and the reason was said. */
+SK_MUST_CHECK bool sk_ctl_write(struct sk_str text);
+
+#endif
