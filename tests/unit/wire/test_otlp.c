@@ -305,6 +305,8 @@ static void resources_give_labels_and_a_service_name(void **state)
                    "{k8s_container_name=\"c\", service_name=\"unknown_service:java\"}", "");
     resource_gives(ATTR("service.name", "a") "," ATTR("service.name", "b\\\"q\\n"),
                    "{service_name=\"b\\\"q\\n\"}", "");
+    resource_gives(ATTR("service.name", "a\xff\xc3"),
+                   "{service_name=\"a\xef\xbf\xbd\xef\xbf\xbd\"}", "");
     resource_gives("{\"key\":\"cloud.region\",\"value\":{\"kvlistValue\":{\"values\":[" ATTR(
                        "z.1", "v") "]}}}," ATTR("cloud.availability_zone", "z"),
                    "{cloud_availability_zone=\"z\", cloud_region_z_1=\"v\", "
