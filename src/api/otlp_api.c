@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* otlp_api.c -- POST /otlp/v1/logs: exports of OpenTelemetry clients. Errors are google.rpc.Status
- * messages in protobuf, for JSON requests too; 500 goes out as 503, since exporters drop a batch for
- * good on 500. Success is 204, as Loki answers. */
+/* otlp_api.c -- POST /otlp/v1/logs: exports of OpenTelemetry clients. Errors are
+ * google.rpc.Status messages in protobuf, for JSON requests too; 500 goes out as 503, since
+ * exporters drop a batch for good on 500. Success is 204, as Loki answers. */
 #include <stdio.h>
 
 #include "api/api_int.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* otlp_json.c -- the JSON form of OTLP logs. One pass; where "scopeLogs" stands before "resource"
- * ("logRecords" before "scope") the rest of the object is looked through for it first. Names of members
- * are taken in both spellings (timeUnixNano, time_unix_nano). Error texts are those of the reader that
- * Loki uses, with the bytes around the fault. */
+/* otlp_json.c -- the JSON form of OTLP logs. One pass; where "scopeLogs" stands before
+ * "resource" ("logRecords" before "scope") the rest of the object is looked through for it
+ * first. Names of members are taken in both spellings (timeUnixNano, time_unix_nano). Error
+ * texts are those of the reader that Loki uses, with the bytes around the fault. */
 #include "wire/otlp_int.h"
 
 #include <stdio.h>
@@ -103,8 +103,8 @@ static enum sk_err string_read(struct decoder *d, struct sk_str *ret)
     return text_get(d, t, ret);
 }
 
-/* Steps through an object: *ret_key is the next member's name, ptr NULL behind the last one. null is
- * an object without members. `first` starts true. */
+/* Steps through an object: *ret_key is the next member's name, ptr NULL behind the last one.
+ * null is an object without members. `first` starts true. */
 static enum sk_err object_next(struct decoder *d, bool *first, struct sk_str *ret_key)
 {
     char c = sk_json_peek(&d->j);
@@ -593,25 +593,41 @@ struct pair_of_members {
     enum sk_err (*element_read)(struct decoder *d);
 };
 
-/* Before the list: looks for the head in the rest of the object, where `d` stands at the list's value. */
+/* Passes over a value by its brackets alone; what is wrong in it the real pass will say. */
+static bool value_pass(struct sk_json *j)
+{
+    struct sk_json_text t;
+    size_t depth = 0;
+    do {
+        char c = sk_json_peek(j);
+        if (j->p >= j->end)
+            return false;
+        if (c == '"') {
+            if (!sk_json_string_scan(j, &t))
+                return false;
+            continue;
+        }
+        if (c == '{' || c == '[')
+            depth++;
+        else if ((c == '}' || c == ']') && depth-- == 0)
+            return false;
+        j->p++;
+    } while (depth > 0 || (j->p < j->end && strchr(",}] \t\r\n", *j->p) == NULL));
+    return true;
+}
+
+/* Before the list: looks for the head in the rest of the object, where `d` stands at the list's
+ * value. */
 static enum sk_err head_find(struct decoder *d, const struct pair_of_members *o)
 {
-    struct sk_json here = d->j;
-    bool first = false;
-    struct sk_str key = {"", 0};
-    enum sk_err err = skip(d);
-    while (err == SK_OK && key.ptr != NULL) {
-        err = object_next(d, &first, &key);
-        if (err == SK_OK && key.ptr != NULL && sk_str_is(key, o->head)) {
-            err = o->head_read(d);
-            d->j = here;
-            return err;
-        }
-        if (err == SK_OK && key.ptr != NULL)
-            err = skip(d);
-    }
+    struct sk_json here = d->j, *j = &d->j;
+    struct sk_json_text key;
+    bool more = true, found = false;
+    while (!found && value_pass(j) && sk_json_more(j, '}', &more) && more && sk_json_key(j, &key))
+        found = sk_str_is(key.raw, o->head);
+    enum sk_err err = found ? o->head_read(d) : o->head_absent(d);
     d->j = here;
-    return err == SK_OK ? o->head_absent(d) : err;
+    return err;
 }
 
 static enum sk_err described_read(struct decoder *d, const struct pair_of_members *o)

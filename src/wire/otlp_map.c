@@ -2,8 +2,9 @@
 /* otlp_map.c -- from resources, scopes and records to streams, lines and metadata.
  *
  * What a resource and a scope give is made once and copied in front of each record's own pairs.
- * Names are looked up in a small cache: the same few occur in every record. Entries are appended as
- * they come, with the number of their stream; sk_otlp_finish() sorts them by stream if they need it. */
+ * Names are looked up in a small cache: the same few occur in every record. Entries are appended
+ * as they come, with the number of their stream; sk_otlp_finish() sorts them by stream if they
+ * need it. */
 #include "wire/otlp_int.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "base/assert.h"
 #include "base/gotext.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "labels/labelset.h"
 
 const struct sk_str sk_otlp_label_attributes[] = {
@@ -141,8 +143,32 @@ static bool discovers(const struct sk_otlp_rules *rules, struct sk_str name)
     return false;
 }
 
+/* Labels are UTF-8: each byte that is not becomes U+FFFD. */
+static enum sk_err utf8_mend(struct otlp_map *m, struct sk_str *value)
+{
+    unsigned width;
+    char rune[4];
+    sk_strbuf_reset(&m->scratch2);
+    for (size_t i = 0; i < value->len; i += width) {
+        uint32_t r = sk_utf8_decode(value->ptr + i, value->len - i, &width);
+        sk_strbuf_add(&m->scratch2, rune, sk_utf8_encode(rune, r));
+    }
+    struct sk_str mended = m->scratch2.failed
+                               ? (struct sk_str){NULL, 0}
+                               : sk_arena_str(&m->push->arena, sk_strbuf_view(&m->scratch2));
+    if (mended.ptr == NULL)
+        return SK_ENOMEM;
+    *value = mended;
+    return SK_OK;
+}
+
 static enum sk_err label_add(struct otlp_map *m, struct sk_str name, struct sk_str value)
 {
+    if (!sk_utf8_valid(value)) {
+        enum sk_err err = utf8_mend(m, &value);
+        if (err != SK_OK)
+            return err;
+    }
     if (!SK_GROW(m->labels, m->label_cap, m->label_count + 1))
         return SK_ENOMEM;
     m->labels[m->label_count] = (struct otlp_label){name, value, m->label_count};
@@ -442,7 +468,10 @@ enum sk_err sk_otlp_record_end(struct otlp_map *m, const struct otlp_record *r)
     if (err == SK_OK)
         err = sk_otlp_text(&m->push->arena, &m->scratch, &r->body, &line);
     if (err == SK_OK && m->rules->severity_text_as_label) {
-        err = labels_print(m, r->severity_text);
+        struct sk_str severity = r->severity_text;
+        err = sk_utf8_valid(severity) ? SK_OK : utf8_mend(m, &severity);
+        if (err == SK_OK)
+            err = labels_print(m, severity);
         if (err == SK_OK)
             err = stream_get(m, &m->entry_stream[idx]);
     }
@@ -453,7 +482,8 @@ enum sk_err sk_otlp_record_end(struct otlp_map *m, const struct otlp_record *r)
     e->ts_ns = r->time_ns != 0       ? (int64_t)r->time_ns
                : r->observed_ns != 0 ? (int64_t)r->observed_ns
                                      : m->now_ns;
-    reverse(m->push->pairs + e->pair_first + m->shared_count, e->pair_count - m->shared_count);
+    if (e->pair_count > m->shared_count)
+        reverse(m->push->pairs + e->pair_first + m->shared_count, e->pair_count - m->shared_count);
     if (idx > 0 && m->entry_stream[idx] < m->entry_stream[idx - 1])
         m->disordered = true;
     return SK_OK;

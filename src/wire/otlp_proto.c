@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* otlp_proto.c -- the protobuf form of OTLP logs (opentelemetry.proto.logs.v1, common.v1).
  *
- * Fields may come in any order, so a message that holds both what describes and what is described is
- * passed over twice: once for the resource (scope), once for what belongs to it. Passing over costs
- * nothing but the tags. Texts are slices of the body. */
+ * Fields may come in any order, so a message that holds both what describes and what is
+ * described is passed over twice: once for the resource (scope), once for what belongs to it.
+ * Passing over costs nothing but the tags. Texts are slices of the body. */
 #include "wire/otlp_int.h"
 
 #include "base/bytes.h"

@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-/* SK_EPARSE: "WHAT, error found in #N byte of ...|near|..., bigger context ...|far|..." around `at`,
- * which lies in `text` or behind it. */
+/* SK_EPARSE: "WHAT, error found in #N byte of ...|near|..., bigger context ...|far|..." around
+ * `at`, which lies in `text` or behind it. */
 enum sk_err sk_wire_fail_at(struct sk_error *reterr, struct sk_str text, const char *at,
                             const char *what);
 
