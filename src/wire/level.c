@@ -23,9 +23,9 @@ static const struct {
     size_t len;
     const char *level;
 } line_words[] = {
-    {"trace", 5, "trace"}, {"debug", 5, "debug"},   {"fatal", 5, "fatal"},
+    {"trace", 5, "trace"},       {"debug", 5, "debug"}, {"fatal", 5, "fatal"},
     {"critical", 8, "critical"}, {"error", 5, "error"}, {"err", 3, "error"},
-    {"warning", 7, "warn"}, {"warn", 4, "warn"},     {"info", 4, "info"},
+    {"warning", 7, "warn"},      {"warn", 4, "warn"},   {"info", 4, "info"},
 };
 
 bool sk_level_of_word(struct sk_str word, struct sk_str *ret)
@@ -167,7 +167,8 @@ static bool logfmt_level(const struct sk_level_rules *rules, struct sk_str line,
 
 static bool left_border(char c)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '[' || c == '(' || c == '{' || c == '"' || c == '=';
+    return c == ' ' || c == '\t' || c == '\n' || c == '[' || c == '(' || c == '{' || c == '"' ||
+           c == '=';
 }
 
 static bool right_border(char c)

@@ -72,8 +72,8 @@ enum sk_err sk_push_add_pair(struct sk_push *push, struct sk_str name, struct sk
 struct field {
     uint32_t number;
     uint32_t wire;
-    uint64_t value;         /* wire 0, 1, 5 */
-    struct sk_slice bytes;  /* wire 2 */
+    uint64_t value;        /* wire 0, 1, 5 */
+    struct sk_slice bytes; /* wire 2 */
 };
 
 /* The next field of a message; false at the end or on a fault (reterr filled, *err set). */
@@ -121,7 +121,8 @@ eof:
 
 static enum sk_err wrong_wire(const struct field *f, const char *name, struct sk_error *reterr)
 {
-    return sk_error_set(reterr, SK_EPARSE, "proto: wrong wireType = %u for field %s", f->wire, name);
+    return sk_error_set(reterr, SK_EPARSE, "proto: wrong wireType = %u for field %s", f->wire,
+                        name);
 }
 
 static enum sk_err timestamp_decode(struct sk_slice msg, int64_t *ret_ns, struct sk_error *reterr)
@@ -141,9 +142,8 @@ static enum sk_err timestamp_decode(struct sk_slice msg, int64_t *ret_ns, struct
     if (err != SK_OK)
         return err;
     if (nanos < 0 || nanos > 999999999 || seconds < -9223372036 || seconds > 9223372035)
-        return sk_error_set(reterr, SK_EPARSE,
-                            "timestamp out of range: seconds:%lld nanos:%lld", (long long)seconds,
-                            (long long)nanos);
+        return sk_error_set(reterr, SK_EPARSE, "timestamp out of range: seconds:%lld nanos:%lld",
+                            (long long)seconds, (long long)nanos);
     *ret_ns = seconds * 1000000000 + nanos;
     return SK_OK;
 }
@@ -176,7 +176,10 @@ static enum sk_err entry_decode(struct sk_push *push, struct sk_slice msg, struc
         if (f.number > 3)
             continue;
         if (f.wire != 2)
-            return wrong_wire(&f, f.number == 1 ? "Timestamp" : f.number == 2 ? "Line" : "StructuredMetadata",
+            return wrong_wire(&f,
+                              f.number == 1   ? "Timestamp"
+                              : f.number == 2 ? "Line"
+                                              : "StructuredMetadata",
                               reterr);
         if (f.number == 1)
             err = timestamp_decode(f.bytes, &push->entries[idx].ts_ns, reterr);
@@ -216,16 +219,18 @@ static enum sk_err stream_decode(struct sk_push *push, struct sk_slice msg, stru
 enum sk_err sk_wire_limit_text(enum sk_err err, struct sk_error *reterr)
 {
     if (err == SK_ELIMIT)
-        return sk_error_set(reterr, err,
-                            "push too large: more than %u streams, %u entries or %u metadata pairs in "
-                            "one request; send smaller batches",
-                            SK_PUSH_STREAMS_MAX, SK_PUSH_ENTRIES_MAX, SK_PUSH_PAIRS_MAX);
+        return sk_error_set(
+            reterr, err,
+            "push too large: more than %u streams, %u entries or %u metadata pairs in "
+            "one request; send smaller batches",
+            SK_PUSH_STREAMS_MAX, SK_PUSH_ENTRIES_MAX, SK_PUSH_PAIRS_MAX);
     if (err == SK_ENOMEM)
         return sk_error_set(reterr, err, "not enough memory for this push, try again or send less");
     return err;
 }
 
-enum sk_err sk_push_decode_proto(struct sk_push *push, struct sk_slice body, struct sk_error *reterr)
+enum sk_err sk_push_decode_proto(struct sk_push *push, struct sk_slice body,
+                                 struct sk_error *reterr)
 {
     const uint8_t *p = body.ptr, *end = body.ptr + body.len;
     struct field f;

@@ -22,7 +22,7 @@
 
 #define SK_PUSH_STREAMS_MAX 65536u
 #define SK_PUSH_ENTRIES_MAX 1000000u
-#define SK_PUSH_PAIRS_MAX 8000000u
+#define SK_PUSH_PAIRS_MAX   8000000u
 
 struct sk_push_pair {
     struct sk_str name;
@@ -66,7 +66,8 @@ SK_MUST_CHECK enum sk_err sk_push_decode_json_legacy(struct sk_push *push, struc
 
 /* For decoders: append, SK_ELIMIT or SK_ENOMEM when that fails. */
 SK_MUST_CHECK enum sk_err sk_push_add_stream(struct sk_push *push, struct sk_str labels);
-SK_MUST_CHECK enum sk_err sk_push_add_entry(struct sk_push *push, int64_t ts_ns, struct sk_str line);
+SK_MUST_CHECK enum sk_err sk_push_add_entry(struct sk_push *push, int64_t ts_ns,
+                                            struct sk_str line);
 SK_MUST_CHECK enum sk_err sk_push_add_pair(struct sk_push *push, struct sk_str name,
                                            struct sk_str value);
 

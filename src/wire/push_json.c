@@ -42,7 +42,8 @@ static enum sk_err fail_stream(struct decoder *d, const char *end, const char *w
 {
     char what[256];
     (void)snprintf(what, sizeof(what),
-                   "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: unmarshalerDecoder: %s", why);
+                   "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: unmarshalerDecoder: %s",
+                   why);
     return fail_at(d, end, what);
 }
 
@@ -184,7 +185,8 @@ static const char *labels_read(struct decoder *d, struct sk_json *j, struct sk_s
         if (!sk_json_key(j, &key) || !sk_json_text_get(&d->push->arena, key, &l.name))
             return BAD_OBJECT;
         if (sk_json_peek(j) == '"') {
-            if (!sk_json_string_scan(j, &value) || !sk_json_text_get(&d->push->arena, value, &l.value))
+            if (!sk_json_string_scan(j, &value) ||
+                !sk_json_text_get(&d->push->arena, value, &l.value))
                 return BAD_STRING;
         } else if (!sk_json_skip(j, &l.value)) {
             return BAD_OBJECT;
@@ -214,7 +216,8 @@ static const char *labels_read(struct decoder *d, struct sk_json *j, struct sk_s
         sk_go_quote(&text, items[i].value);
     }
     sk_strbuf_putc(&text, '}');
-    *ret = text.failed ? (struct sk_str){NULL, 0} : sk_arena_str(&d->push->arena, sk_strbuf_view(&text));
+    *ret = text.failed ? (struct sk_str){NULL, 0}
+                       : sk_arena_str(&d->push->arena, sk_strbuf_view(&text));
     sk_strbuf_deinit(&text);
     return ret->ptr == NULL ? NO_MEMORY : NULL;
 }
@@ -263,9 +266,11 @@ static enum sk_err streams_read(struct decoder *d)
     if (!sk_json_enter(&d->j, '[', &more)) {
         char what[160];
         char c = sk_json_peek(&d->j);
-        (void)snprintf(what, sizeof(what),
-                       "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: decode slice: expect [ "
-                       "or n, but found %c", c);
+        (void)snprintf(
+            what, sizeof(what),
+            "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: decode slice: expect [ "
+            "or n, but found %c",
+            c);
         return fail_at(d, d->j.p < d->j.end ? d->j.p + 1 : d->j.p, what);
     }
     for (more = !more; more;) {
@@ -273,11 +278,12 @@ static enum sk_err streams_read(struct decoder *d)
         char first = sk_json_peek(&d->j);
         if (!sk_json_skip(&d->j, &object)) {
             const char *at = d->j.p < d->j.end ? d->j.p + 1 : d->j.p;
-            return fail_at(d, at, first == '{' || first == '['
-                                      ? "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: "
-                                        "readObjectStart: value is not well-formed"
-                                      : "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: Skip: do "
-                                        "not know how to skip");
+            return fail_at(d, at,
+                           first == '{' || first == '['
+                               ? "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: "
+                                 "readObjectStart: value is not well-formed"
+                               : "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: Skip: do "
+                                 "not know how to skip");
         }
         struct sk_json inner = {object.ptr, object.ptr + object.len};
         const char *why = stream_read(d, &inner);
@@ -286,8 +292,9 @@ static enum sk_err streams_read(struct decoder *d)
         if (why != NULL)
             return fail_stream(d, d->j.p, why);
         if (!sk_json_more(&d->j, ']', &more))
-            return fail_at(d, d->j.p, "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: decode "
-                                      "slice: expect ] in the end");
+            return fail_at(d, d->j.p,
+                           "loghttp.PushRequest.Streams: []loghttp.LogProtoStream: decode "
+                           "slice: expect ] in the end");
     }
     return SK_OK;
 }
@@ -321,7 +328,8 @@ static enum sk_err body_read(struct decoder *d, enum sk_err (*streams)(struct de
             return err;
         if (!sk_json_more(&d->j, '}', &more)) {
             if (d->j.p >= d->j.end)
-                return fail_at(d, d->j.p, "loghttp.PushRequest.ReadObject: unexpected end of input");
+                return fail_at(d, d->j.p,
+                               "loghttp.PushRequest.ReadObject: unexpected end of input");
             return fail_at(d, d->j.p, "loghttp.PushRequest.ReadObject: expect , or }");
         }
     }
@@ -330,8 +338,8 @@ static enum sk_err body_read(struct decoder *d, enum sk_err (*streams)(struct de
 
 enum sk_err sk_push_decode_json(struct sk_push *push, struct sk_str body, struct sk_error *reterr)
 {
-    struct decoder d = {.push = push, .j = {body.ptr, body.ptr + body.len}, .begin = body.ptr,
-                        .reterr = reterr};
+    struct decoder d = {
+        .push = push, .j = {body.ptr, body.ptr + body.len}, .begin = body.ptr, .reterr = reterr};
     return body_read(&d, streams_read);
 }
 
@@ -421,7 +429,7 @@ static enum sk_err legacy_streams(struct decoder *d)
 enum sk_err sk_push_decode_json_legacy(struct sk_push *push, struct sk_str body,
                                        struct sk_error *reterr)
 {
-    struct decoder d = {.push = push, .j = {body.ptr, body.ptr + body.len}, .begin = body.ptr,
-                        .reterr = reterr};
+    struct decoder d = {
+        .push = push, .j = {body.ptr, body.ptr + body.len}, .begin = body.ptr, .reterr = reterr};
     return body_read(&d, legacy_streams);
 }
