@@ -673,13 +673,11 @@ static void nesting_is_bounded(void **state)
     wrap(&b, 2);
     wrap(&b, 1);
     char *got = decoded(false, sk_slice_of_str(sk_strbuf_view(&b)), &r);
-    char want[200] = "{service_name=\"unknown_service\"}\n777 ";
-    for (int i = 0; i < SK_OTLP_DEPTH_MAX; i++)
-        strcat(want, "[");
-    strcat(want, "null");
-    for (int i = 0; i < SK_OTLP_DEPTH_MAX; i++)
-        strcat(want, "]");
-    strcat(want, "\n");
+    char open[SK_OTLP_DEPTH_MAX + 1] = {0}, close[SK_OTLP_DEPTH_MAX + 1] = {0};
+    memset(open, '[', SK_OTLP_DEPTH_MAX);
+    memset(close, ']', SK_OTLP_DEPTH_MAX);
+    char want[200];
+    snprintf(want, sizeof want, "{service_name=\"unknown_service\"}\n777 %snull%s\n", open, close);
     assert_string_equal(got, want);
     sk_free(got);
     sk_strbuf_reset(&b);
