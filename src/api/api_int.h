@@ -15,6 +15,7 @@
 #include "api/api.h"
 #include "base/metrics.h"
 #include "base/workpool.h"
+#include "codec/codec.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
 #include "wire/push.h"
@@ -22,7 +23,6 @@
 struct call;
 struct pieces;
 struct scratch;
-struct sk_codec_ctx;
 
 enum route_flags {
     ROUTE_GET = 1,
@@ -73,6 +73,7 @@ struct scratch {
     struct sk_strbuf inflated; /* Content-Encoding taken off */
     struct sk_strbuf body;     /* snappy */
     struct sk_codec_ctx *codec;
+    uint64_t charged; /* bytes of the body budget held for the unpacked body */
 };
 
 /* ---- router.c ---- */
@@ -144,7 +145,12 @@ struct scratch *scratch_take(struct sk_api *api); /* NULL: out of memory */
 void scratch_give(struct sk_api *api, struct scratch *s);
 void push_scratch_free(struct sk_api *api);
 /* The most bytes that a body may unpack to. */
-uint64_t push_inflate_max(const struct sk_api *api);
+uint64_t push_unpack_max(const struct sk_api *api);
+/* Unpacks `body` into `ret`; codec NULL: a raw snappy block. More than SK_PUSH_UNPACKED_BYTES_FREE
+ * is charged to the budget of bodies until scratch_give. SK_ELIMIT: beyond push_unpack_max;
+ * SK_ENOMEM: the budget has not that much now; others as sk_codec_unpack. */
+enum sk_err push_unpack(struct sk_api *api, struct scratch *s, const enum sk_codec *codec,
+                        struct sk_slice body, struct sk_strbuf *ret);
 /* Retry-After where a status of a push asks for patience. */
 void push_retry_header(struct call *call, int status);
 

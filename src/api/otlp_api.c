@@ -41,7 +41,7 @@ static enum sk_err body_unpack(struct call *call, struct scratch *s, struct sk_s
 {
     struct sk_str enc = sk_http_header_get(call->req, "Content-Encoding");
     struct sk_slice body = {(const uint8_t *)call->req->body.ptr, call->req->body.len};
-    uint64_t max = push_inflate_max(call->api);
+    uint64_t max = push_unpack_max(call->api);
     enum sk_codec codec;
     if (enc.len == 0) {
         *ret = body;
@@ -60,8 +60,7 @@ static enum sk_err body_unpack(struct call *call, struct scratch *s, struct sk_s
             SK_STR_ARG(enc));
     if (body.len == 0)
         return sk_error_set(reterr, SK_EPARSE, "EOF");
-    sk_strbuf_reset(&s->inflated);
-    enum sk_err err = sk_codec_unpack(s->codec, codec, body, max, &s->inflated);
+    enum sk_err err = push_unpack(call->api, s, &codec, body, &s->inflated);
     if (err == SK_ELIMIT)
         return sk_error_set(reterr, SK_EPARSE,
                             "decompressed message size too large than max (%llu vs %llu)",

@@ -6,6 +6,7 @@
 #include "api/api_int.h"
 #include "base/alloc.h"
 #include "base/budget.h"
+#include "base/limits.h"
 #include "codec/codec.h"
 #include "wire/push.h"
 
@@ -44,6 +45,9 @@ static void scratch_drop(struct scratch *s)
 
 void scratch_give(struct sk_api *api, struct scratch *s)
 {
+    if (s->charged > 0)
+        sk_budget_release(api->opt.body_budget, s->charged);
+    s->charged = 0;
     if (s->inflated.cap + s->body.cap + s->push.entry_cap * sizeof(*s->push.entries) +
             s->push.pair_cap * sizeof(*s->push.pairs) + s->push.arena.held_bytes >
         SCRATCH_KEEP_BYTES) {
@@ -68,11 +72,33 @@ void push_scratch_free(struct sk_api *api)
 
 /* ---- body ---- */
 
-uint64_t push_inflate_max(const struct sk_api *api)
+uint64_t push_unpack_max(const struct sk_api *api)
 {
     uint64_t max = api->config->max_decompressed_size;
+    if (max > SK_PUSH_UNPACKED_BYTES_MAX)
+        max = SK_PUSH_UNPACKED_BYTES_MAX;
     uint64_t half = api->opt.body_budget == NULL ? max : api->opt.body_budget->limit_bytes / 2;
     return half > 0 && half < max ? half : max;
+}
+
+enum sk_err push_unpack(struct sk_api *api, struct scratch *s, const enum sk_codec *codec,
+                        struct sk_slice body, struct sk_strbuf *ret)
+{
+    uint64_t max = push_unpack_max(api);
+    uint64_t limit = max < SK_PUSH_UNPACKED_BYTES_FREE ? max : SK_PUSH_UNPACKED_BYTES_FREE;
+    for (;;) {
+        sk_strbuf_reset(ret);
+        enum sk_err err = codec == NULL ? sk_snappy_block_unpack(body, limit, ret)
+                                        : sk_codec_unpack(s->codec, *codec, body, limit, ret);
+        if (err != SK_ELIMIT || limit == max)
+            return err;
+        if (api->opt.body_budget != NULL) {
+            if (!sk_budget_charge(api->opt.body_budget, max))
+                return SK_ENOMEM;
+            s->charged += max;
+        }
+        limit = max;
+    }
 }
 
 static enum sk_err too_large(struct call *call, uint64_t max, struct sk_error *reterr)
@@ -91,7 +117,6 @@ static enum sk_err body_inflate(struct call *call, struct scratch *s, struct sk_
     struct sk_str enc = sk_http_header_get(call->req, "Content-Encoding");
     struct sk_slice body = {(const uint8_t *)call->req->body.ptr, call->req->body.len};
     bool gzip = sk_str_is(enc, "gzip"), deflate = sk_str_is(enc, "deflate");
-    uint64_t max = push_inflate_max(call->api);
     *ret = body;
     if (enc.len == 0 || sk_str_is(enc, "snappy"))
         return SK_OK;
@@ -102,11 +127,10 @@ static enum sk_err body_inflate(struct call *call, struct scratch *s, struct sk_
         return sk_error_set(reterr, SK_EPARSE, "EOF");
     if (gzip && (body.len < 2 || body.ptr[0] != 0x1f || body.ptr[1] != 0x8b))
         return sk_error_set(reterr, SK_EPARSE, "gzip: invalid header");
-    sk_strbuf_reset(&s->inflated);
-    enum sk_err err =
-        sk_codec_unpack(s->codec, gzip ? SK_CODEC_GZIP : SK_CODEC_FLATE, body, max, &s->inflated);
+    enum sk_codec codec = gzip ? SK_CODEC_GZIP : SK_CODEC_FLATE;
+    enum sk_err err = push_unpack(call->api, s, &codec, body, &s->inflated);
     if (err == SK_ELIMIT)
-        return too_large(call, max, reterr);
+        return too_large(call, push_unpack_max(call->api), reterr);
     if (err != SK_OK)
         return sk_error_set(reterr, err,
                             err == SK_ENOMEM ? "not enough memory for this body" : "EOF");
@@ -185,11 +209,9 @@ static enum sk_err body_decode(struct call *call, struct scratch *s, bool legacy
     if (json)
         return legacy ? sk_push_decode_json_legacy(&s->push, sk_str_of_slice(body), reterr)
                       : sk_push_decode_json(&s->push, sk_str_of_slice(body), reterr);
-    uint64_t max = push_inflate_max(call->api);
-    sk_strbuf_reset(&s->body);
-    err = sk_snappy_block_unpack(body, max, &s->body);
+    err = push_unpack(call->api, s, NULL, body, &s->body);
     if (err == SK_ELIMIT)
-        return too_large(call, max, reterr);
+        return too_large(call, push_unpack_max(call->api), reterr);
     if (err == SK_ENOMEM)
         return sk_error_set(reterr, err, "not enough memory for this body");
     if (err != SK_OK)

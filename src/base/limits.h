@@ -12,8 +12,16 @@
 #define SK_WAL_PREALLOC_BYTES (8u << 20)
 /* A group is synced without waiting for the gap when so much is pending. Bytes. */
 #define SK_WAL_GROUP_BYTES    (256u << 10)
-/* Pushes that wait for the log; beyond, 429. */
+/* Pushes that wait for the log; beyond, 503. */
 #define SK_WAL_QUEUE_MAX      4096u
+
+/* ---- pushes ---- */
+
+/* A body may unpack to so much, whatever distributor.max_decompressed_size allows; beyond, 413
+ * (OTLP: 400). Loki's default would let 300 KiB become 5 GB. Bytes. */
+#define SK_PUSH_UNPACKED_BYTES_MAX  (100u << 20)
+/* One that unpacks to no more is not charged to the budget of bodies beforehand. Bytes. */
+#define SK_PUSH_UNPACKED_BYTES_FREE (4u << 20)
 
 /* ---- ingester ---- */
 

@@ -22,7 +22,7 @@
 
 #define SK_PUSH_STREAMS_MAX 65536u
 #define SK_PUSH_ENTRIES_MAX 1000000u
-#define SK_PUSH_PAIRS_MAX   8000000u
+#define SK_PUSH_PAIRS_MAX   2000000u
 
 struct sk_push_pair {
     struct sk_str name;
