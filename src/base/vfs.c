@@ -407,3 +407,18 @@ enum sk_err sk_vfs_replace(const struct sk_vfs *vfs, const char *path, struct sk
     sk_strbuf_deinit(&tmp);
     return err;
 }
+
+enum sk_err sk_vfs_file_read(void *ctx, uint64_t off, void *buf, size_t len, size_t *ret_len)
+{
+    const struct sk_vfs_file *f = ctx;
+    size_t done = 0, got;
+    do {
+        enum sk_err err =
+            f->vfs->pread(f->vfs, f->fd, (char *)buf + done, len - done, off + done, &got);
+        if (err != SK_OK)
+            return err;
+        done += got;
+    } while (got > 0 && done < len);
+    *ret_len = done;
+    return SK_OK;
+}

@@ -77,6 +77,15 @@ SK_MUST_CHECK enum sk_err sk_vfs_write_all(const struct sk_vfs *vfs, int fd, str
 SK_MUST_CHECK enum sk_err sk_vfs_read_file(const struct sk_vfs *vfs, const char *path,
                                            size_t max_bytes, struct sk_strbuf *out);
 
+/* An open file as the `ctx` of a reader that asks for ranges. Reads until `len` bytes are there or
+ * the file ends; *ret_len is less than `len` only at the end. */
+struct sk_vfs_file {
+    const struct sk_vfs *vfs;
+    int fd;
+};
+SK_MUST_CHECK enum sk_err sk_vfs_file_read(void *ctx, uint64_t off, void *buf, size_t len,
+                                           size_t *ret_len);
+
 /* Makes `path` and its missing parents, each durable in its parent. */
 SK_MUST_CHECK enum sk_err sk_vfs_mkdirs(const struct sk_vfs *vfs, const char *path);
 

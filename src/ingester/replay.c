@@ -57,26 +57,6 @@ struct replay {
 
 /* ---- files ---- */
 
-struct open_file {
-    const struct sk_vfs *vfs;
-    int fd;
-};
-
-static enum sk_err file_read(void *ctx, uint64_t off, void *buf, size_t len, size_t *ret_len)
-{
-    const struct open_file *f = ctx;
-    size_t done = 0, got;
-    do {
-        enum sk_err err =
-            f->vfs->pread(f->vfs, f->fd, (char *)buf + done, len - done, off + done, &got);
-        if (err != SK_OK)
-            return err;
-        done += got;
-    } while (got > 0 && done < len);
-    *ret_len = done;
-    return SK_OK;
-}
-
 static enum sk_err on_name(void *ctx, struct sk_str name, bool is_dir)
 {
     struct replay *r = ctx;
@@ -419,12 +399,12 @@ static void damage_report(struct replay *r, const char *path, const struct sk_wa
 
 static enum sk_err file_replay(struct replay *r, const char *path, bool checkpoint, uint64_t seg)
 {
-    struct open_file f = {r->vfs, -1};
+    struct sk_vfs_file f = {r->vfs, -1};
     struct sk_wal_reader w;
     enum sk_err err = r->vfs->open(r->vfs, path, O_RDWR, 0, &f.fd);
     if (err != SK_OK)
         return err;
-    err = sk_wal_reader_init(&w, file_read, &f, r->ing->apply_codec);
+    err = sk_wal_reader_init(&w, sk_vfs_file_read, &f, r->ing->apply_codec);
     if (err != SK_OK)
         goto out;
     struct sk_slice record;

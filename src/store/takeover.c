@@ -139,26 +139,6 @@ static enum sk_err chunk_take(struct takeover *t, struct sk_str tenant, struct s
 
 /* ---- the log of Loki's index head ---- */
 
-struct segment_file {
-    const struct sk_vfs *vfs;
-    int fd;
-};
-
-static enum sk_err segment_read(void *ctx, uint64_t off, void *buf, size_t len, size_t *ret_len)
-{
-    const struct segment_file *f = ctx;
-    size_t done = 0, got;
-    do {
-        enum sk_err err =
-            f->vfs->pread(f->vfs, f->fd, (char *)buf + done, len - done, off + done, &got);
-        if (err != SK_OK)
-            return err;
-        done += got;
-    } while (got > 0 && done < len);
-    *ret_len = done;
-    return SK_OK;
-}
-
 static enum sk_err head_record(struct takeover *t, struct sk_slice bytes,
                                struct series_ref **series)
 {
@@ -194,12 +174,12 @@ static enum sk_err head_record(struct takeover *t, struct sk_slice bytes,
 
 static enum sk_err head_segment(struct takeover *t, const char *path, struct series_ref **series)
 {
-    struct segment_file f = {t->store->vfs, -1};
+    struct sk_vfs_file f = {t->store->vfs, -1};
     struct sk_wal_reader r;
     enum sk_err err = f.vfs->open(f.vfs, path, O_RDONLY, 0, &f.fd);
     if (err != SK_OK)
         return err;
-    err = sk_wal_reader_init(&r, segment_read, &f, t->codec);
+    err = sk_wal_reader_init(&r, sk_vfs_file_read, &f, t->codec);
     if (err == SK_OK) {
         struct sk_slice record;
         while ((err = sk_wal_reader_next(&r, &record)) == SK_OK) {
