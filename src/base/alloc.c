@@ -47,6 +47,11 @@ void *sk_realloc(void *ptr, size_t size)
     return fault_now() ? NULL : realloc(ptr, size ? size : 1);
 }
 
+void *sk_malloc_aligned(size_t align, size_t size)
+{
+    return fault_now() ? NULL : aligned_alloc(align, size);
+}
+
 void sk_free(void *ptr)
 {
     free(ptr);

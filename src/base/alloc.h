@@ -14,6 +14,8 @@
 void *sk_malloc(size_t size) __attribute__((malloc, alloc_size(1)));
 void *sk_calloc(size_t count, size_t size) __attribute__((malloc, alloc_size(1, 2)));
 void *sk_realloc(void *ptr, size_t size) __attribute__((alloc_size(2)));
+/* `align` is a power of two and divides `size`. */
+void *sk_malloc_aligned(size_t align, size_t size) __attribute__((malloc, alloc_size(2)));
 void sk_free(void *ptr); /* NULL is a no-op */
 
 /* A NUL-terminated copy of `len` bytes; NULL when out of memory. */

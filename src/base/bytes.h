@@ -42,6 +42,11 @@ static inline uint64_t sk_load_le64(const uint8_t *p)
     return v;
 }
 
+static inline void sk_store_le64(uint8_t *p, uint64_t v)
+{
+    memcpy(p, &v, sizeof(v));
+}
+
 static inline void sk_store_be16(uint8_t *p, uint16_t v)
 {
     v = __builtin_bswap16(v);

@@ -13,16 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 #define SK_VARINT_BYTES_MAX 10
 
-static inline bool sk_uvar_decode(const uint8_t **pos, const uint8_t *end, uint64_t *ret)
+/* Byte by byte: near the end of the input. */
+static inline bool sk_uvar_decode_slow(const uint8_t **pos, const uint8_t *end, uint64_t *ret)
 {
     const uint8_t *p = *pos;
-    if (p < end && *p < 0x80) { /* one byte is by far the usual case */
-        *ret = *p;
-        *pos = p + 1;
-        return true;
-    }
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
         if (p >= end)
@@ -38,6 +36,40 @@ static inline bool sk_uvar_decode(const uint8_t **pos, const uint8_t *end, uint6
         }
     }
     return false;
+}
+
+/* Eight bytes of seven bits each become one number. */
+static inline uint64_t sk_uvar_join(uint64_t x)
+{
+    x &= 0x7f7f7f7f7f7f7f7fu;
+    x = (x & 0x007f007f007f007fu) | (x & 0x7f007f007f007f00u) >> 1;
+    x = (x & 0x00003fff00003fffu) | (x & 0x3fff00003fff0000u) >> 2;
+    return (x & 0x000000000fffffffu) | (x & 0x0fffffff00000000u) >> 4;
+}
+
+static inline bool sk_uvar_decode(const uint8_t **pos, const uint8_t *end, uint64_t *ret)
+{
+    const uint8_t *p = *pos;
+    if (p < end && *p < 0x80) { /* one byte is by far the usual case */
+        *ret = *p;
+        *pos = p + 1;
+        return true;
+    }
+    if (end - p < SK_VARINT_BYTES_MAX)
+        return sk_uvar_decode_slow(pos, end, ret);
+    uint64_t word = sk_load_le64(p), stop = ~word & 0x8080808080808080u;
+    if (stop != 0) {
+        *ret = sk_uvar_join(word & (stop ^ (stop - 1)));
+        *pos = p + (unsigned)__builtin_ctzll(stop) / 8 + 1;
+        return true;
+    }
+    unsigned ninth = p[8], tenth = p[9];
+    if (ninth >= 0x80 && tenth > 1)
+        return false;
+    *ret = sk_uvar_join(word) | (uint64_t)(ninth & 0x7f) << 56 |
+           (ninth < 0x80 ? 0 : (uint64_t)tenth << 63);
+    *pos = p + (ninth < 0x80 ? 9 : 10);
+    return true;
 }
 
 static inline int64_t sk_zigzag_decode(uint64_t v)
@@ -59,16 +91,25 @@ static inline bool sk_var_decode(const uint8_t **pos, const uint8_t *end, int64_
     return true;
 }
 
-/* Returns the number of bytes written. */
+/* Returns the number of bytes written; what lies behind them, up to SK_VARINT_BYTES_MAX, may be
+ * overwritten too. */
 static inline size_t sk_uvar_encode(uint8_t *out, uint64_t v)
 {
-    size_t n = 0;
-    while (v >= 0x80) {
-        out[n++] = (uint8_t)(v | 0x80);
-        v >>= 7;
-    }
-    out[n++] = (uint8_t)v;
-    return n;
+    out[0] = (uint8_t)v;
+    if (v < 0x80)
+        return 1;
+    unsigned more = (63u - (unsigned)__builtin_clzll(v)) / 7; /* bytes that another follows */
+    uint64_t x = v & 0x00ffffffffffffffu;
+    x = (x & 0x000000000fffffffu) | (x & 0x00fffffff0000000u) << 4;
+    x = (x & 0x00003fff00003fffu) | (x & 0x0fffc0000fffc000u) << 2;
+    x = (x & 0x007f007f007f007fu) | (x & 0x3f803f803f803f80u) << 1;
+    x |= more >= 8 ? 0x8080808080808080u : 0x8080808080808080u & ((1ull << 8 * more) - 1);
+    sk_store_le64(out, x);
+    if (more < 8)
+        return more + 1;
+    out[8] = (uint8_t)(more == 8 ? v >> 56 : v >> 56 | 0x80);
+    out[9] = (uint8_t)(v >> 63);
+    return more + 1;
 }
 
 static inline size_t sk_var_encode(uint8_t *out, int64_t v)
@@ -78,12 +119,7 @@ static inline size_t sk_var_encode(uint8_t *out, int64_t v)
 
 static inline size_t sk_uvar_size(uint64_t v)
 {
-    size_t n = 1;
-    while (v >= 0x80) {
-        v >>= 7;
-        n++;
-    }
-    return n;
+    return (63u - (unsigned)__builtin_clzll(v | 1)) / 7 + 1;
 }
 
 #endif

@@ -38,13 +38,13 @@ struct passage {
     struct label_entry **labels; /* per stream; NULL: refused */
     struct prepared *prepared;   /* per entry */
     struct sk_arena scratch;
+    uint64_t received_lines, received_bytes, received_meta;
     uint64_t lines, bytes; /* accepted by validation */
     struct fault faults[FAULTS_MAX];
     size_t fault_count;
     int status; /* of the first ingester error */
     struct sk_strbuf ing_text;
     int64_t base_ns;
-    bool any_logged;
 };
 
 static void discard(struct passage *p, const char *reason, uint64_t samples, uint64_t bytes)
@@ -222,10 +222,9 @@ static void validate_entry(struct passage *p, const struct label_entry *e, size_
     }
     if (reason == NULL)
         reason = check_metadata(p, e, entry, meta, &out);
-    sk_metric_add(p->t->received_bytes, entry->line.len + meta);
-    sk_metric_add(p->t->received_lines, 1);
-    if (meta > 0)
-        sk_metric_add(p->t->received_meta, meta);
+    p->received_lines++;
+    p->received_bytes += entry->line.len + meta;
+    p->received_meta += meta;
     if (reason != NULL) {
         fault_add(p, out.failed ? reason : out.ptr);
         discard(p, reason, 1, entry->line.len + meta);
@@ -285,6 +284,9 @@ static void validate(struct passage *p)
         for (uint32_t k = 0; k < s->entry_count; k++)
             validate_entry(p, e, s->entry_first + k);
     }
+    sk_metric_add(p->t->received_lines, p->received_lines);
+    sk_metric_add(p->t->received_bytes, p->received_bytes);
+    sk_metric_add(p->t->received_meta, p->received_meta);
 }
 
 /* ---- limits of rate ---- */
@@ -378,16 +380,6 @@ static size_t pairs_collect(struct passage *p, const struct sk_push_entry *entry
     return kept;
 }
 
-static uint64_t entry_hash(struct sk_str line, const struct sk_label *pairs, size_t count)
-{
-    uint64_t h = sk_hash_mem(line.ptr, line.len);
-    for (size_t i = 0; i < count; i++) {
-        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(pairs[i].name.ptr, pairs[i].name.len);
-        h = h * 0x9e3779b97f4a7c15u + sk_hash_mem(pairs[i].value.ptr, pairs[i].value.len);
-    }
-    return h;
-}
-
 struct refused { /* entries of one stream that the ingester refused */
     struct sk_strbuf text;
     uint64_t count, bytes;
@@ -477,62 +469,91 @@ static bool stream_rate_ok(struct passage *p, struct stream *s, const struct lab
     return false;
 }
 
-/* Decides which entries the stream takes: prepared[].ok is cleared for the others. Returns how many. */
-static uint64_t stream_accept(struct passage *p, struct stream *s, const struct label_entry *e,
-                              const struct sk_push_stream *ps)
+static size_t entry_encode(struct passage *p, size_t idx)
 {
     struct sk_label pairs[PAIRS_MAX];
-    struct refused r = {0};
+    const struct sk_push_entry *entry = &p->push->entries[idx];
+    size_t n = pairs_collect(p, entry, p->prepared[idx].level, pairs);
+    return sk_wal_entry(&p->op->record, p->base_ns, entry->ts_ns, entry->line, pairs, n);
+}
+
+/* What follows the time of the entry that was encoded last, for telling repeats. */
+static struct sk_str tail_of(const struct passage *p, size_t timeless)
+{
+    return (struct sk_str){p->op->record.ptr + timeless, p->op->record.len - timeless};
+}
+
+/* Encodes the entries that the stream takes, and clears prepared[].ok of the others: those too far
+ * behind, and those that repeat the one before (dropped silently). Returns how many. */
+static uint64_t entries_accept(struct passage *p, struct stream *s, const struct sk_push_stream *ps,
+                               struct refused *r)
+{
+    struct sk_strbuf *out = &p->op->record;
+    struct sk_str last = {NULL, 0}; /* of this push; else only its hash is known */
+    size_t last_at = 0;
     uint64_t taken = 0;
-    sk_strbuf_init(&r.text, MiB);
-    for (uint32_t i = 0; i < ps->entry_count; i++) {
-        size_t idx = ps->entry_first + i;
+    for (uint32_t i = 0; i < ps->entry_count && !out->failed; i++) {
+        size_t idx = ps->entry_first + i, start = out->len;
         const struct sk_push_entry *entry = &p->push->entries[idx];
         if (!p->prepared[idx].ok)
             continue;
         int64_t bound = stream_bound(p, s);
         if (entry->ts_ns < bound) {
-            refuse_behind(p, &r, entry->ts_ns, bound, entry->line.len);
+            refuse_behind(p, r, entry->ts_ns, bound, entry->line.len);
             p->prepared[idx].ok = false;
             continue;
         }
-        size_t n = pairs_collect(p, entry, p->prepared[idx].level, pairs);
-        uint64_t hash = entry_hash(entry->line, pairs, n);
-        if (s->has_last && s->last_ns == entry->ts_ns && s->last_hash == hash) {
-            p->prepared[idx].ok = false; /* a repeat: dropped silently */
+        size_t at = entry_encode(p, idx);
+        struct sk_str tail = tail_of(p, at);
+        if (last.len > 0)
+            last.ptr = out->ptr + last_at; /* the buffer may have moved */
+        if (s->has_last && s->last_ns == entry->ts_ns &&
+            (last.len > 0 ? sk_str_eq(last, tail)
+                          : s->last_hash == sk_hash_mem(tail.ptr, tail.len))) {
+            p->prepared[idx].ok = false;
+            out->len = start;
             continue;
         }
-        stream_remember_last(s, entry->ts_ns, entry->line, hash);
-        if (entry->ts_ns > s->highest_ns)
-            s->highest_ns = entry->ts_ns;
+        last = tail;
+        last_at = at;
+        s->has_last = true;
+        s->last_ns = entry->ts_ns;
+        s->highest_ns = entry->ts_ns > s->highest_ns ? entry->ts_ns : s->highest_ns;
         taken++;
     }
+    if (last.len > 0)
+        s->last_hash = sk_hash_mem(out->ptr + last_at, last.len);
+    return taken;
+}
+
+/* Appends to the record what the stream takes of this push, and says how many entries that are. The
+ * head of the entries names their number: it is written for all, and again when some fell out. */
+static uint64_t stream_encode(struct passage *p, struct stream *s, const struct label_entry *e,
+                              const struct sk_push_stream *ps, uint64_t offered)
+{
+    struct sk_strbuf *out = &p->op->record;
+    size_t start = out->len;
+    struct refused r = {0};
+    sk_strbuf_init(&r.text, MiB);
+    sk_wal_entries_stream(out, s->ref, s->counter + offered, offered);
+    uint64_t taken = entries_accept(p, s, ps, &r);
+    if (taken != offered)
+        out->len = start;
+    if (taken != offered && taken > 0) {
+        sk_wal_entries_stream(out, s->ref, s->counter + taken, taken);
+        for (uint32_t i = 0; i < ps->entry_count; i++) {
+            if (p->prepared[ps->entry_first + i].ok)
+                (void)entry_encode(p, ps->entry_first + i);
+        }
+    }
+    s->counter += taken;
     if (r.count > 0)
         refused_report(p, e, &r, ps->entry_count, 400, "too_far_behind");
     sk_strbuf_deinit(&r.text);
     return taken;
 }
 
-static void stream_encode(struct passage *p, struct stream *s, const struct sk_push_stream *ps,
-                          uint64_t taken)
-{
-    struct sk_label pairs[PAIRS_MAX];
-    struct sk_strbuf *out = &p->op->record;
-    s->counter += taken;
-    sk_wal_entries_stream(out, s->ref, s->counter, taken);
-    for (uint32_t i = 0; i < ps->entry_count; i++) {
-        size_t idx = ps->entry_first + i;
-        const struct sk_push_entry *entry = &p->push->entries[idx];
-        if (!p->prepared[idx].ok)
-            continue;
-        size_t n = pairs_collect(p, entry, p->prepared[idx].level, pairs);
-        sk_wal_entry(out, p->base_ns, entry->ts_ns, entry->line, n);
-        for (size_t k = 0; k < n; k++)
-            sk_wal_pair(out, pairs[k].name, pairs[k].value);
-    }
-}
-
-static enum sk_err stream_take(struct passage *p, size_t i)
+static enum sk_err stream_take(struct passage *p, size_t i, uint64_t offered)
 {
     const struct sk_push_stream *ps = &p->push->streams[i];
     struct label_entry *e = p->labels[i];
@@ -549,29 +570,25 @@ static enum sk_err stream_take(struct passage *p, size_t i)
     stream_set_active(s, true);
     if (!stream_rate_ok(p, s, e, ps))
         goto out;
-    uint64_t taken = stream_accept(p, s, e, ps);
-    if (taken > 0) {
-        if (!SK_GROW(p->op->streams, p->op->stream_cap, p->op->stream_count + 1)) {
-            err = SK_ENOMEM;
-            s->has_last = false;
-            goto out;
-        }
+    if (!SK_GROW(p->op->streams, p->op->stream_cap, p->op->stream_count + 1)) {
+        err = SK_ENOMEM;
+        goto out;
+    }
+    if (stream_encode(p, s, e, ps, offered) > 0) {
         s->pins++;
         p->op->streams[p->op->stream_count++] = s;
-        stream_encode(p, s, ps, taken);
     }
 out:
     pthread_mutex_unlock(&sh->lock);
     return err;
 }
 
-static bool any_ok(const struct passage *p, const struct sk_push_stream *ps)
+static uint64_t offered_count(const struct passage *p, const struct sk_push_stream *ps)
 {
-    for (uint32_t i = 0; i < ps->entry_count; i++) {
-        if (p->prepared[ps->entry_first + i].ok)
-            return true;
-    }
-    return false;
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < ps->entry_count; i++)
+        n += p->prepared[ps->entry_first + i].ok;
+    return n;
 }
 
 static enum sk_err encode_all(struct passage *p)
@@ -586,9 +603,10 @@ static enum sk_err encode_all(struct passage *p)
     (void)sk_strbuf_reserve(&p->op->record, (size_t)(p->bytes + p->lines * 48 + 256));
     sk_wal_entries_begin(&p->op->record, p->t->name_str, p->base_ns);
     for (size_t i = 0; i < p->push->stream_count; i++) {
-        if (!any_ok(p, &p->push->streams[i]))
+        uint64_t offered = offered_count(p, &p->push->streams[i]);
+        if (offered == 0)
             continue;
-        enum sk_err err = stream_take(p, i);
+        enum sk_err err = stream_take(p, i, offered);
         if (err != SK_OK)
             return err;
     }
@@ -716,7 +734,10 @@ static bool passage_run(struct passage *p)
     if (p->lines > 0 && encode_all(p) != SK_OK) {
         p->op->status = 503;
         sk_strbuf_puts(&p->op->text, "not enough memory, try again\n");
-        return p->op->stream_count > 0 && !p->op->record.failed;
+        if (!p->op->record.failed)
+            return p->op->stream_count > 0;
+        pushop_give_up(p->ing, p->op);
+        return false;
     }
     if (p->status != 0) {
         p->op->status = p->status;

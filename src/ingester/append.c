@@ -41,9 +41,47 @@ static bool head_full(const struct sk_ingester *ing, const struct ichunk *c)
     return c->head_size >= block / 4 && atomic_load(&ing->head_bytes) > SK_INGEST_HEADS_SOFT_BYTES;
 }
 
+static enum sk_err text_intern(struct ichunk *c, struct sk_str text, const struct sk_str *known,
+                               uint32_t known_id, uint32_t *ret_id)
+{
+    if (known != NULL && sk_str_eq(*known, text)) {
+        *ret_id = known_id;
+        return SK_OK;
+    }
+    return sk_symbols_intern(&c->symbols, text, ret_id);
+}
+
+static enum sk_err pairs_intern(struct ichunk *c, const struct sk_label *pairs, size_t count,
+                                struct append_memo *memo, struct sk_symbol_pair *ids)
+{
+    size_t known = memo != NULL && memo->chunk == c ? memo->count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct sk_label *k = i < known ? &memo->texts[i] : NULL;
+        struct sk_symbol_pair had = k != NULL ? memo->ids[i] : (struct sk_symbol_pair){0, 0};
+        enum sk_err err =
+            text_intern(c, pairs[i].name, k != NULL ? &k->name : NULL, had.name, &ids[i].name);
+        if (err == SK_OK)
+            err = text_intern(c, pairs[i].value, k != NULL ? &k->value : NULL, had.value,
+                              &ids[i].value);
+        if (err != SK_OK)
+            return err;
+        if (memo != NULL && i < APPEND_MEMO_PAIRS) {
+            memo->texts[i] = pairs[i];
+            memo->ids[i] = ids[i];
+        }
+    }
+    if (memo != NULL && count > 0) {
+        memo->chunk = c;
+        memo->count = count > known ? count : known;
+        if (memo->count > APPEND_MEMO_PAIRS)
+            memo->count = APPEND_MEMO_PAIRS;
+    }
+    return SK_OK;
+}
+
 enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_ns,
                          struct sk_str line, const struct sk_label *pairs, size_t pair_count,
-                         uint64_t seg, struct append_cut *ret_cut)
+                         uint64_t seg, struct append_memo *memo, struct append_cut *ret_cut)
 {
     struct sk_symbol_pair ids[PAIRS_MAX];
     struct ichunk *c;
@@ -57,11 +95,8 @@ enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_n
     else if (s->open != NULL && sync_due(ing, s, s->open, ts_ns))
         stream_close_chunk(s, FLUSH_SYNC);
     enum sk_err err = stream_open_chunk(s, &c);
-    for (size_t i = 0; i < pair_count && err == SK_OK; i++) {
-        err = sk_symbols_intern(&c->symbols, pairs[i].name, &ids[i].name);
-        if (err == SK_OK)
-            err = sk_symbols_intern(&c->symbols, pairs[i].value, &ids[i].value);
-    }
+    if (err == SK_OK)
+        err = pairs_intern(c, pairs, pair_count, memo, ids);
     if (err == SK_OK)
         err = chunk_append(ing, c, ts_ns, line, ids, pair_count);
     if (err != SK_OK)
@@ -79,37 +114,24 @@ enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_n
     return SK_OK;
 }
 
-static size_t pairs_read(const struct sk_wal_entry_view *e, const uint8_t *end,
-                         struct sk_label *pairs)
-{
-    const uint8_t *p = e->pairs;
-    size_t n = 0;
-    for (uint64_t i = 0; i < e->pair_count; i++) {
-        struct sk_label l;
-        sk_wal_pair_next(&p, end, &l);
-        if (n < PAIRS_MAX)
-            pairs[n++] = l;
-    }
-    return n;
-}
-
 enum sk_err append_stream(struct sk_ingester *ing, struct stream *s, struct sk_wal_record *rec,
                           const struct sk_wal_stream *ws, uint64_t seg, struct sk_codec_ctx *codec,
                           struct sk_strbuf *scratch)
 {
     struct sk_label pairs[PAIRS_MAX];
     struct sk_wal_entry_view e;
+    struct append_memo memo = {0};
     struct shard *sh = shard_of(ing, s->hash);
     enum sk_err result = SK_OK;
     pthread_mutex_lock(&sh->lock);
     for (uint64_t i = 0; i < ws->count; i++) {
         struct append_cut cut;
-        sk_wal_entry_next(rec, &e);
+        sk_wal_entry_next(rec, pairs, PAIRS_MAX, &e);
         if (result != SK_OK)
             continue;
-        size_t n = pairs_read(&e, rec->end, pairs);
-        result = append_entry(ing, s, e.ts_ns, e.line, pairs, n, seg, &cut);
+        result = append_entry(ing, s, e.ts_ns, e.line, pairs, e.pair_count, seg, &memo, &cut);
         if (result == SK_OK && cut.chunk != NULL) {
+            memo.count = 0; /* without the lock the chunk may go */
             pthread_mutex_unlock(&sh->lock);
             /* failure leaves the block raw: the flush compresses it */
             (void)!chunk_pack_block(ing, cut.chunk, cut.idx, &sh->lock, codec, scratch);

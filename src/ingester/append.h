@@ -15,14 +15,27 @@ SK_MUST_CHECK enum sk_err append_stream(struct sk_ingester *ing, struct stream *
                                         uint64_t seg, struct sk_codec_ctx *codec,
                                         struct sk_strbuf *scratch);
 
-/* One entry with its pairs as text; shard's lock held. *ret_cut: a block was cut that needs packing
- * (*ret_chunk, *ret_idx). */
+/* One entry with its pairs as text; shard's lock held. *ret_cut: a block was cut that needs
+ * packing. */
 struct append_cut {
     struct ichunk *chunk; /* referenced; NULL: nothing was cut */
     size_t idx;
 };
+
+/* The symbols of the pairs of the entry before: names and levels mostly come again. Valid while the
+ * shard's lock is held and the texts live; zeroed: none known. */
+enum { APPEND_MEMO_PAIRS = 8 };
+struct append_memo {
+    const struct ichunk *chunk;
+    size_t count;
+    struct sk_label texts[APPEND_MEMO_PAIRS];
+    struct sk_symbol_pair ids[APPEND_MEMO_PAIRS];
+};
+
+/* `memo` may be NULL. */
 SK_MUST_CHECK enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_ns,
                                        struct sk_str line, const struct sk_label *pairs,
-                                       size_t pair_count, uint64_t seg, struct append_cut *ret_cut);
+                                       size_t pair_count, uint64_t seg, struct append_memo *memo,
+                                       struct append_cut *ret_cut);
 
 #endif

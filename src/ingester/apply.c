@@ -11,7 +11,7 @@
 #include "ingester/wallog.h"
 #include "wal/record.h"
 
-static void op_fail(struct sk_ingester *ing, struct sk_pushop *op)
+void pushop_give_up(struct sk_ingester *ing, struct sk_pushop *op)
 {
     for (size_t i = 0; i < op->stream_count; i++) {
         struct stream *s = op->streams[i];
@@ -21,6 +21,12 @@ static void op_fail(struct sk_ingester *ing, struct sk_pushop *op)
         s->pins--;
         pthread_mutex_unlock(&sh->lock);
     }
+    op->stream_count = 0;
+}
+
+static void op_fail(struct sk_ingester *ing, struct sk_pushop *op)
+{
+    pushop_give_up(ing, op);
     op->status = 503;
     sk_strbuf_reset(&op->text);
     sk_strbuf_puts(&op->text, op->log_err == SK_EFULL
@@ -31,15 +37,15 @@ static void op_fail(struct sk_ingester *ing, struct sk_pushop *op)
 static void op_apply(struct sk_ingester *ing, struct sk_pushop *op)
 {
     struct sk_wal_record rec;
-    enum sk_err err = sk_wal_record_init(
-        &rec, (struct sk_slice){(const uint8_t *)op->record.ptr, op->record.len});
-    sk_assert(err == SK_OK); /* we encoded it */
+    sk_wal_record_init_own(&rec,
+                           (struct sk_slice){(const uint8_t *)op->record.ptr, op->record.len});
     struct sk_wal_stream ws;
     for (size_t i = 0; sk_wal_stream_next(&rec, &ws); i++) {
         sk_assert(i < op->stream_count);
         struct stream *s = op->streams[i];
         sk_assert(s->ref == ws.ref);
-        err = append_stream(ing, s, &rec, &ws, op->seg, ing->apply_codec, &ing->apply_scratch);
+        enum sk_err err =
+            append_stream(ing, s, &rec, &ws, op->seg, ing->apply_codec, &ing->apply_scratch);
         if (err != SK_OK) /* logged, so nothing is lost: the next start replays it */
             sk_log(SK_LOG_ERROR,
                    "logged entries could not be kept in memory; they return with a restart",

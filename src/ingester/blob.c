@@ -28,6 +28,19 @@ struct blob *blob_create(struct sk_ingester *ing, size_t cap)
     return b;
 }
 
+bool blob_grow(struct blob *b, size_t cap)
+{
+    sk_assert(atomic_load(&b->refs) == 1 && !b->packed && cap >= b->cap);
+    uint8_t *data = sk_realloc(b->data, cap);
+    if (data == NULL)
+        return false;
+    atomic_fetch_add(&b->ing->head_bytes, cap - b->cap);
+    sk_budget_force(b->ing->heads, cap - b->cap);
+    b->data = data;
+    b->cap = cap;
+    return true;
+}
+
 struct blob *blob_ref(struct blob *b)
 {
     atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);

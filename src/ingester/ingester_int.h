@@ -105,10 +105,11 @@ struct stream {
     unsigned pins; /* log records on their way: not to be removed */
     /* as accepted for the log */
     uint64_t counter;
-    int64_t highest_ns;      /* INT64_MIN: none since it came into memory */
-    struct sk_str last_line; /* heap; with last_meta the last entry, for repeats */
-    uint64_t last_hash;      /* of line and metadata */
+    int64_t highest_ns; /* INT64_MIN: none since it came into memory */
+    /* The last entry, for repeats: its time, and the hash of its line and metadata. A collision
+     * would drop a line that has the very time of the one before, which no real data meets. */
     int64_t last_ns;
+    uint64_t last_hash;
     bool has_last;
     uint64_t series_seg;      /* log thread only: newest segment that has its series record */
     uint64_t last_seg;        /* newest segment that mentions it */
@@ -196,6 +197,8 @@ struct sk_ingester {
 /* ---- blob.c ---- */
 
 struct blob *blob_create(struct sk_ingester *ing, size_t cap);
+/* A head that nobody else holds gets more room. */
+SK_MUST_CHECK bool blob_grow(struct blob *b, size_t cap);
 struct blob *blob_ref(struct blob *b);
 void blob_unref(struct blob *b);
 /* A compressed block: in memory, or in the spill file when memory is used up. Copies `bytes`. */
@@ -216,7 +219,6 @@ SK_MUST_CHECK enum sk_err stream_create(struct shard *sh, struct tenant *t,
                                         struct stream **ret);
 void stream_destroy(struct shard *sh, struct stream *s); /* removes it from the shard */
 void stream_set_active(struct stream *s, bool active);
-void stream_remember_last(struct stream *s, int64_t ts_ns, struct sk_str line, uint64_t hash);
 
 struct ichunk *chunk_ref(struct ichunk *c);
 void chunk_unref(struct ichunk *c); /* no lock needed */
@@ -245,6 +247,8 @@ void label_cache_clear(struct tenant *t);
 
 /* ---- apply.c ---- */
 
+/* The operation will not be applied: its streams are let go. Takes their shards' locks. */
+void pushop_give_up(struct sk_ingester *ing, struct sk_pushop *op);
 /* Called by the log thread with the operations of a synced (or failed) group, in order. */
 void apply_group(struct sk_ingester *ing, struct sk_pushop *first);
 

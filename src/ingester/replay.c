@@ -179,7 +179,7 @@ static enum sk_err apply_entry(struct replay *r, struct stream *s, int64_t ts_ns
     struct append_cut cut;
     struct shard *sh = shard_of(r->ing, s->hash);
     pthread_mutex_lock(&sh->lock);
-    enum sk_err err = append_entry(r->ing, s, ts_ns, line, pairs, n, seg, &cut);
+    enum sk_err err = append_entry(r->ing, s, ts_ns, line, pairs, n, seg, NULL, &cut);
     if (err == SK_OK) {
         s->highest_ns = ts_ns > s->highest_ns ? ts_ns : s->highest_ns;
         s->open->touched_mono_ns = sk_clock_mono_ns();
@@ -209,18 +209,15 @@ static enum sk_err entries_apply(struct replay *r, struct tenant *t, struct sk_w
         for (uint64_t i = 0; i < ws.count; i++) {
             struct sk_wal_entry_view e;
             struct sk_label pairs[PAIRS_MAX];
-            size_t n = 0;
-            sk_wal_entry_next(rec, &e);
+            sk_wal_entry_next(rec, pairs, PAIRS_MAX, &e);
             if (k == NULL)
                 continue;
             if (marked && stored(r, k, e.ts_ns)) {
                 r->skipped++;
                 continue;
             }
-            const uint8_t *p = e.pairs;
-            for (uint64_t q = 0; q < e.pair_count && n < PAIRS_MAX; q++)
-                sk_wal_pair_next(&p, rec->end, &pairs[n++]);
-            enum sk_err err = apply_entry(r, k->stream, e.ts_ns, e.line, pairs, n, seg, counter);
+            enum sk_err err =
+                apply_entry(r, k->stream, e.ts_ns, e.line, pairs, e.pair_count, seg, counter);
             if (err != SK_OK)
                 return err;
         }

@@ -185,19 +185,8 @@ void stream_destroy(struct shard *sh, struct stream *s)
         s->closed = c->next;
         chunk_unref(c);
     }
-    sk_free((void *)(uintptr_t)s->last_line.ptr);
     sk_free((void *)(uintptr_t)s->labels.items);
     sk_free(s);
-}
-
-/* Only the hash is kept of long lines: a collision of 64 bits would drop a line that repeats the
- * time of the one before, which no real data meets. */
-void stream_remember_last(struct stream *s, int64_t ts_ns, struct sk_str line, uint64_t hash)
-{
-    (void)line;
-    s->last_ns = ts_ns;
-    s->last_hash = hash;
-    s->has_last = true;
 }
 
 /* ---- chunks ---- */
@@ -258,9 +247,13 @@ static bool head_room(struct sk_ingester *ing, struct ichunk *c, size_t need)
 {
     if (c->head != NULL && need <= c->head->cap - c->head_len)
         return true;
-    size_t cap = c->head == NULL ? HEAD_BYTES_FIRST : c->head->cap + c->head->cap / 2;
+    size_t cap = c->head == NULL ? HEAD_BYTES_FIRST : 2 * c->head->cap;
+    if (c->head == NULL && c->block_count > 0) /* it has filled one before */
+        cap = HEAD_BYTES_FIRST * 8;
     if (cap < c->head_len + need)
         cap = c->head_len + need + need / 8;
+    if (c->head != NULL && atomic_load(&c->head->refs) == 1)
+        return blob_grow(c->head, cap); /* under the lock no reader can come */
     struct blob *b = blob_create(ing, cap);
     if (b == NULL)
         return false;

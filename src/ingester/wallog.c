@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/vfs.h"
 #include "ingester/ingester_int.h"
+#include "wal/appender.h"
 #include "wal/record.h"
 #include "wal/segment.h"
 
@@ -36,11 +37,8 @@ struct wallog {
     enum sync_mode mode;
     int64_t gap_ns, interval_ns, last_sync_ns;
     /* the thread's own */
-    int fd;             /* -1: none open */
-    uint64_t committed; /* (also `off`) synced up to here */
-    uint64_t written;   /* handed to the kernel up to here */
-    uint64_t prealloc_end;
-    struct sk_strbuf out; /* framed, not yet written */
+    struct sk_wal_appender file; /* `off` is its committed offset, for other threads */
+    struct sk_strbuf out;        /* framed, not yet written */
     struct sk_strbuf series;
     unsigned failures;
 };
@@ -52,75 +50,41 @@ static void segment_path(const struct wallog *log, uint64_t seg, char path[PATH_
     (void)snprintf(path, PATH_BYTES, "%s/%08llu", log->dir, (unsigned long long)seg);
 }
 
-/* Zeros up to `end`, synced, so that a commit changes no size. */
-static enum sk_err preallocate(struct wallog *log, uint64_t end)
-{
-    static const uint8_t zeros[256 * 1024];
-    if (end <= log->prealloc_end)
-        return SK_OK;
-    uint64_t target = (end + SK_WAL_PREALLOC_BYTES) / SK_WAL_PREALLOC_BYTES * SK_WAL_PREALLOC_BYTES;
-    for (uint64_t at = log->prealloc_end; at < target; at += sizeof(zeros)) {
-        enum sk_err err =
-            sk_vfs_write_all(log->vfs, log->fd, (struct sk_slice){zeros, sizeof(zeros)}, at);
-        if (err != SK_OK)
-            return err;
-    }
-    enum sk_err err = log->mode == SYNC_OS ? SK_OK : log->vfs->fsync(log->vfs, log->fd);
-    if (err == SK_OK)
-        log->prealloc_end = target;
-    return err;
-}
-
 static enum sk_err segment_open(struct wallog *log, uint64_t seg)
 {
     char path[PATH_BYTES];
-    sk_assert(log->fd < 0);
     segment_path(log, seg, path);
-    enum sk_err err =
-        log->vfs->open(log->vfs, path, O_RDWR | O_CREAT | O_EXCL, SK_VFS_FILE_MODE, &log->fd);
+    enum sk_err err = sk_wal_appender_open(&log->file, path);
     if (err != SK_OK)
         return err;
-    log->prealloc_end = log->committed = log->written = 0;
-    sk_strbuf_reset(&log->out);
-    err = preallocate(log, 1);
-    if (err == SK_OK)
-        err = sk_vfs_fsync_dir(log->vfs, log->dir);
+    err = sk_vfs_fsync_dir(log->vfs, log->dir);
     if (err != SK_OK) {
-        (void)!log->vfs->close(log->vfs, log->fd); /* given up */
+        sk_wal_appender_close(&log->file);
         (void)!log->vfs->unlink(log->vfs, path);
-        log->fd = -1;
         return err;
     }
+    sk_strbuf_reset(&log->out);
     atomic_store(&log->seg, seg);
     atomic_store(&log->off, 0);
     return SK_OK;
 }
 
-/* Cuts the zero tail off. What was committed is safe whatever happens here. */
 static void segment_close(struct wallog *log)
 {
-    if (log->fd < 0)
+    if (log->file.fd < 0)
         return;
-    if (log->vfs->ftruncate(log->vfs, log->fd, log->committed) == SK_OK)
-        (void)!log->vfs->fsync(log->vfs, log->fd); /* a longer zero tail is legal */
-    (void)!log->vfs->close(log->vfs, log->fd);
-    atomic_fetch_add(&log->closed_bytes, log->committed);
-    log->fd = -1;
+    sk_wal_appender_close(&log->file);
+    atomic_fetch_add(&log->closed_bytes, log->file.committed);
 }
 
 static enum sk_err out_write(struct wallog *log)
 {
     if (log->out.len == 0)
         return SK_OK;
-    enum sk_err err = preallocate(log, log->written + log->out.len);
+    enum sk_err err = sk_wal_appender_write(
+        &log->file, (struct sk_slice){(const uint8_t *)log->out.ptr, log->out.len});
     if (err == SK_OK)
-        err = sk_vfs_write_all(log->vfs, log->fd,
-                               (struct sk_slice){(const uint8_t *)log->out.ptr, log->out.len},
-                               log->written);
-    if (err == SK_OK) {
-        log->written += log->out.len;
         sk_strbuf_reset(&log->out);
-    }
     return err;
 }
 
@@ -132,15 +96,12 @@ static enum sk_err out_commit(struct wallog *log)
     int64_t now = sk_clock_mono_ns();
     bool due = log->mode == SYNC_ALWAYS ||
                (log->mode == SYNC_INTERVAL && now - log->last_sync_ns >= log->interval_ns);
-    if (due) {
+    if (due)
         log->last_sync_ns = now;
-        err = log->vfs->fdatasync(log->vfs, log->fd);
-        if (err != SK_OK)
-            return err;
-    }
-    log->committed = log->written;
-    atomic_store(&log->off, log->committed);
-    return SK_OK;
+    err = sk_wal_appender_commit(&log->file, due);
+    if (err == SK_OK)
+        atomic_store(&log->off, log->file.committed);
+    return err;
 }
 
 /* ---- one group ---- */
@@ -163,7 +124,7 @@ static void series_collect(struct wallog *log, struct sk_pushop *op)
 
 static enum sk_err op_frame(struct wallog *log, struct sk_pushop *op)
 {
-    uint64_t at = log->written + log->out.len;
+    uint64_t at = log->file.written + log->out.len;
     series_collect(log, op);
     if (log->series.len > 0)
         at = sk_wal_frame(&log->out, at,
@@ -183,16 +144,32 @@ static enum sk_err segment_roll(struct wallog *log)
     return segment_open(log, next);
 }
 
+/* Room for all of the group that the segment can take: a full disk shows before anything is
+ * written. */
+static enum sk_err group_reserve(struct wallog *log, const struct sk_pushop *first)
+{
+    uint64_t bytes = 0;
+    for (const struct sk_pushop *op = first; op != NULL; op = op->next) {
+        uint64_t more = sk_wal_framed_bytes(log->file.written, op->record.len);
+        if (log->file.written + bytes + more > SK_WAL_SEGMENT_BYTES)
+            break;
+        bytes += more;
+    }
+    return sk_wal_appender_reserve(&log->file, bytes);
+}
+
 /* Writes and syncs the group. *ret_done: the first operation that is not durable (NULL: all are). */
 static enum sk_err group_write(struct wallog *log, struct sk_pushop *first,
                                struct sk_pushop **ret_failed)
 {
     *ret_failed = first;
     enum sk_err err = SK_OK;
-    if (log->fd < 0)
+    if (log->file.fd < 0)
         err = segment_open(log, atomic_load(&log->seg) + 1);
+    if (err == SK_OK)
+        err = group_reserve(log, first);
     for (struct sk_pushop *op = first; op != NULL && err == SK_OK; op = op->next) {
-        uint64_t at = log->written + log->out.len;
+        uint64_t at = log->file.written + log->out.len;
         if (at > 0 && at + sk_wal_framed_bytes(at, op->record.len) > SK_WAL_SEGMENT_BYTES) {
             err = out_commit(log);
             if (err == SK_OK) {
@@ -211,11 +188,11 @@ static enum sk_err group_write(struct wallog *log, struct sk_pushop *first,
 }
 
 /* After a failure: nothing of this file is trusted beyond the committed offset. A full disk keeps the
- * segment, as the failure fell on the preallocation. */
+ * segment, as the failure fell on the reservation. */
 static void group_failed(struct wallog *log, enum sk_err err)
 {
     sk_strbuf_reset(&log->out);
-    log->written = log->committed;
+    sk_wal_appender_rollback(&log->file);
     sk_log(SK_LOG_ERROR, "write-ahead log: a write failed, the pushes of this group were refused",
            "dir", log->dir, "err", sk_err_text(err));
     if (err == SK_ENOSPC) {
@@ -334,7 +311,7 @@ static void *run(void *arg)
         pthread_mutex_unlock(&log->lock);
         if (group != NULL)
             group_commit(log, group);
-        if (roll && log->fd >= 0 && log->committed > 0) {
+        if (roll && log->file.fd >= 0 && log->file.committed > 0) {
             segment_close(log);
             if (segment_open(log, atomic_load(&log->seg) + 1) != SK_OK)
                 sk_log(SK_LOG_WARN, "write-ahead log: no new segment yet, continuing", "dir",
@@ -382,10 +359,10 @@ enum sk_err wallog_create(struct sk_ingester *ing, uint64_t first_seg, uint64_t 
     struct wallog *log = sk_calloc(1, sizeof(*log));
     if (log == NULL)
         return sk_error_set(reterr, SK_ENOMEM, "out of memory");
+    log->file.fd = -1;
     log->ing = ing;
     log->vfs = ing->opt.vfs;
     log->dir = ing->config->wal_dir;
-    log->fd = -1;
     log->tail = &log->head;
     log->gap_ns = ing->config->wal_sync_gap_ns;
     atomic_init(&log->first_seg, first_seg);
@@ -398,6 +375,9 @@ enum sk_err wallog_create(struct sk_ingester *ing, uint64_t first_seg, uint64_t 
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&log->lock, NULL);
     enum sk_err err = mode_parse(log, ing->config->wal_sync, reterr);
+    if (err == SK_OK &&
+        sk_wal_appender_init(&log->file, log->vfs, log->mode == SYNC_ALWAYS) != SK_OK)
+        err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
     if (err == SK_OK) {
         err = segment_open(log, next_seg);
         if (err == SK_ENOSPC) { /* serve queries; the room is looked at every second */
@@ -414,6 +394,7 @@ enum sk_err wallog_create(struct sk_ingester *ing, uint64_t first_seg, uint64_t 
         err = sk_error_set(reterr, SK_ENOMEM, "cannot start a thread");
     if (err != SK_OK) {
         segment_close(log);
+        sk_wal_appender_deinit(&log->file);
         sk_free(log);
         return err;
     }
@@ -430,6 +411,7 @@ void wallog_destroy(struct wallog *log)
     pthread_cond_signal(&log->wake);
     pthread_mutex_unlock(&log->lock);
     pthread_join(log->thread, NULL);
+    sk_wal_appender_deinit(&log->file);
     sk_strbuf_deinit(&log->out);
     sk_strbuf_deinit(&log->series);
     pthread_cond_destroy(&log->wake);

@@ -64,23 +64,31 @@ void sk_wal_entries_stream(struct sk_strbuf *out, uint64_t ref, uint64_t counter
     put_uvar(out, count);
 }
 
-void sk_wal_entry(struct sk_strbuf *out, int64_t base_ns, int64_t ts_ns, struct sk_str line,
-                  uint64_t pair_count)
+static uint8_t *text_encode(uint8_t *p, struct sk_str s)
 {
-    uint8_t b[2 * SK_VARINT_BYTES_MAX];
-    if (!sk_strbuf_reserve(out, line.len + 3 * SK_VARINT_BYTES_MAX))
-        return;
-    size_t n = sk_var_encode(b, (int64_t)((uint64_t)ts_ns - (uint64_t)base_ns));
-    n += sk_uvar_encode(b + n, line.len);
-    sk_strbuf_add(out, b, n);
-    sk_strbuf_str(out, line);
-    put_uvar(out, pair_count);
+    p += sk_uvar_encode(p, s.len);
+    if (s.len != 0)
+        memcpy(p, s.ptr, s.len);
+    return p + s.len;
 }
 
-void sk_wal_pair(struct sk_strbuf *out, struct sk_str name, struct sk_str value)
+size_t sk_wal_entry(struct sk_strbuf *out, int64_t base_ns, int64_t ts_ns, struct sk_str line,
+                    const struct sk_label *pairs, size_t pair_count)
 {
-    put_str(out, name);
-    put_str(out, value);
+    size_t room = line.len + 3 * SK_VARINT_BYTES_MAX;
+    for (size_t i = 0; i < pair_count; i++)
+        room += pairs[i].name.len + pairs[i].value.len + 2 * SK_VARINT_BYTES_MAX;
+    if (!sk_strbuf_reserve(out, room))
+        return out->len;
+    uint8_t *start = (uint8_t *)out->ptr, *p = start + out->len;
+    p += sk_var_encode(p, (int64_t)((uint64_t)ts_ns - (uint64_t)base_ns));
+    size_t timeless = (size_t)(p - start);
+    p = text_encode(p, line);
+    p += sk_uvar_encode(p, pair_count);
+    for (size_t i = 0; i < pair_count; i++)
+        p = text_encode(text_encode(p, pairs[i].name), pairs[i].value);
+    out->len = (size_t)(p - start);
+    return timeless;
 }
 
 /* ---- reading ---- */
@@ -179,6 +187,18 @@ enum sk_err sk_wal_record_init(struct sk_wal_record *rec, struct sk_slice bytes)
     return SK_OK;
 }
 
+void sk_wal_record_init_own(struct sk_wal_record *rec, struct sk_slice bytes)
+{
+    const uint8_t *p = bytes.ptr, *end = bytes.ptr + bytes.len;
+    uint64_t base = 0;
+    sk_assert(bytes.len > 0 && *p == SK_WAL_ENTRIES_V3);
+    *rec = (struct sk_wal_record){.kind = (enum sk_wal_kind) * p++, .end = end};
+    bool ok = get_str(&p, end, &rec->tenant) && get_be64(&p, end, &base);
+    sk_assert(ok);
+    rec->base_ns = (int64_t)base;
+    rec->p = p;
+}
+
 bool sk_wal_series_next(struct sk_wal_record *rec, struct sk_arena *arena, uint64_t *ret_ref,
                         struct sk_labelset *ret_labels, enum sk_err *ret_err)
 {
@@ -217,24 +237,22 @@ bool sk_wal_stream_next(struct sk_wal_record *rec, struct sk_wal_stream *ret)
     return true;
 }
 
-void sk_wal_entry_next(struct sk_wal_record *rec, struct sk_wal_entry_view *ret)
+void sk_wal_entry_next(struct sk_wal_record *rec, struct sk_label *pairs, size_t cap,
+                       struct sk_wal_entry_view *ret)
 {
     int64_t delta;
-    bool ok = sk_var_decode(&rec->p, rec->end, &delta) && get_str(&rec->p, rec->end, &ret->line);
-    sk_assert(ok);
+    uint64_t count = 0;
+    const uint8_t *p = rec->p, *end = rec->end;
+    bool ok = sk_var_decode(&p, end, &delta) && get_str(&p, end, &ret->line) &&
+              (rec->kind != SK_WAL_ENTRIES_V3 || sk_uvar_decode(&p, end, &count));
     ret->ts_ns = (int64_t)((uint64_t)rec->base_ns + (uint64_t)delta);
     ret->pair_count = 0;
-    ret->pairs = rec->p;
-    if (rec->kind != SK_WAL_ENTRIES_V3)
-        return;
-    ok = sk_uvar_decode(&rec->p, rec->end, &ret->pair_count);
-    ret->pairs = rec->p;
-    ok = ok && pairs_check(&rec->p, rec->end, ret->pair_count);
+    for (uint64_t i = 0; i < count && ok; i++) {
+        struct sk_label l;
+        ok = get_str(&p, end, &l.name) && get_str(&p, end, &l.value);
+        if (ret->pair_count < cap)
+            pairs[ret->pair_count++] = l;
+    }
     sk_assert(ok);
-}
-
-void sk_wal_pair_next(const uint8_t **pairs, const uint8_t *end, struct sk_label *ret)
-{
-    bool ok = get_str(pairs, end, &ret->name) && get_str(pairs, end, &ret->value);
-    sk_assert(ok);
+    rec->p = p;
 }

@@ -30,12 +30,12 @@ void sk_wal_series_begin(struct sk_strbuf *out, struct sk_str tenant);
 void sk_wal_series_add(struct sk_strbuf *out, uint64_t ref, struct sk_labelset labels);
 
 void sk_wal_entries_begin(struct sk_strbuf *out, struct sk_str tenant, int64_t base_ns);
-/* The head of one stream's entries; exactly `count` sk_wal_entry() bytes must follow. */
+/* The head of one stream's entries; exactly `count` of sk_wal_entry() must follow. */
 void sk_wal_entries_stream(struct sk_strbuf *out, uint64_t ref, uint64_t counter, uint64_t count);
-/* One entry without pairs follows with pair_count 0; else sk_wal_pair() that many times. */
-void sk_wal_entry(struct sk_strbuf *out, int64_t base_ns, int64_t ts_ns, struct sk_str line,
-                  uint64_t pair_count);
-void sk_wal_pair(struct sk_strbuf *out, struct sk_str name, struct sk_str value);
+/* One entry with its metadata. Returns the offset in `out` from where its bytes are those of every
+ * entry with this line and this metadata, whatever its time. */
+size_t sk_wal_entry(struct sk_strbuf *out, int64_t base_ns, int64_t ts_ns, struct sk_str line,
+                    const struct sk_label *pairs, size_t pair_count);
 
 /* ---- reading ---- */
 
@@ -49,6 +49,9 @@ struct sk_wal_record {
 /* SK_ECORRUPT: empty, unknown type, or a byte too many or too few anywhere in it. Type 3 is accepted
  * with its body in p..end. */
 SK_MUST_CHECK enum sk_err sk_wal_record_init(struct sk_wal_record *rec, struct sk_slice bytes);
+
+/* The same for entries that this process has encoded itself: not checked again. */
+void sk_wal_record_init_own(struct sk_wal_record *rec, struct sk_slice bytes);
 
 /* The next series; labels in `arena`, texts borrowed from the record. false: none left, or no memory
  * (then *ret_err is SK_ENOMEM). */
@@ -67,11 +70,11 @@ bool sk_wal_stream_next(struct sk_wal_record *rec, struct sk_wal_stream *ret);
 struct sk_wal_entry_view {
     int64_t ts_ns;
     struct sk_str line;
-    uint64_t pair_count;
-    const uint8_t *pairs; /* read with sk_wal_pair_next() */
+    size_t pair_count;
 };
 
-void sk_wal_entry_next(struct sk_wal_record *rec, struct sk_wal_entry_view *ret);
-void sk_wal_pair_next(const uint8_t **pairs, const uint8_t *end, struct sk_label *ret);
+/* The next entry; its metadata goes to `pairs`, what is beyond `cap` is left out. */
+void sk_wal_entry_next(struct sk_wal_record *rec, struct sk_label *pairs, size_t cap,
+                       struct sk_wal_entry_view *ret);
 
 #endif

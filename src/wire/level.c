@@ -28,10 +28,52 @@ static const struct {
     {"warning", 7, "warn"},      {"warn", 4, "warn"},   {"info", 4, "info"},
 };
 
+/* What a byte can be; one lookup a byte is what scanning costs. */
+enum {
+    LEFT = 1,   /* a word may begin behind it */
+    RIGHT = 2,  /* a word may end before it */
+    FIRST = 4,  /* a level may begin with it */
+    WORD = 8,   /* goes on a key or a bare value of logfmt */
+    STRING = 16 /* an ordinary character inside a JSON string */
+};
+
+static uint8_t class_of(unsigned c)
+{
+    uint8_t k = 0;
+    if (c == ' ' || c == '\t' || c == '\n' || c == '[' || c == '(' || c == '{' || c == '"' ||
+        c == '=')
+        k |= LEFT | RIGHT;
+    if (c == ']' || c == ')' || c == '}' || c == ':' || c == ',' || c == '!')
+        k |= RIGHT;
+    for (size_t i = 0; i < SK_COUNT_OF(line_words); i++) {
+        if ((c | 32) == (unsigned char)line_words[i].word[0])
+            k |= FIRST;
+    }
+    if (c > ' ' && c != '=' && c != '"')
+        k |= WORD;
+    if (c != '"' && c != '\\')
+        k |= STRING;
+    return k;
+}
+
+static uint8_t classes[256];
+
+__attribute__((constructor)) static void classes_make(void)
+{
+    for (unsigned c = 0; c < sizeof(classes); c++)
+        classes[c] = class_of(c);
+}
+
+static inline bool is(char c, unsigned which)
+{
+    return (classes[(unsigned char)c] & which) != 0;
+}
+
 bool sk_level_of_word(struct sk_str word, struct sk_str *ret)
 {
     for (size_t i = 0; i < SK_COUNT_OF(words); i++) {
-        if (word.len == words[i].len && strncasecmp(word.ptr, words[i].word, word.len) == 0) {
+        if (word.len == words[i].len && (word.ptr[0] | 32) == words[i].word[0] &&
+            strncasecmp(word.ptr, words[i].word, word.len) == 0) {
             *ret = sk_str_from(words[i].level);
             return true;
         }
@@ -65,10 +107,11 @@ static size_t field_index(const struct sk_level_rules *rules, struct sk_str key,
 static const char *string_end(const char *p, const char *end)
 {
     for (; p < end; p++) {
-        if (*p == '\\')
-            p++;
-        else if (*p == '"')
+        if (is(*p, STRING))
+            continue;
+        if (*p == '"')
             return p;
+        p++;
     }
     return NULL;
 }
@@ -132,7 +175,7 @@ static bool logfmt_level(const struct sk_level_rules *rules, struct sk_str line,
         while (p < end && (unsigned char)*p <= ' ')
             p++;
         const char *key = p;
-        while (p < end && (unsigned char)*p > ' ' && *p != '=' && *p != '"')
+        while (p < end && is(*p, WORD))
             p++;
         struct sk_str name = {key, (size_t)(p - key)};
         if (p >= end || *p == '"')
@@ -150,7 +193,7 @@ static bool logfmt_level(const struct sk_level_rules *rules, struct sk_str line,
             value = (struct sk_str){p + 1, (size_t)(close - p - 1)};
             p = close + 1;
         } else {
-            while (p < end && (unsigned char)*p > ' ' && *p != '=' && *p != '"')
+            while (p < end && is(*p, WORD))
                 p++;
             if (p < end && (*p == '=' || *p == '"'))
                 break;
@@ -165,31 +208,18 @@ static bool logfmt_level(const struct sk_level_rules *rules, struct sk_str line,
     return best != SIZE_MAX;
 }
 
-static bool left_border(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '[' || c == '(' || c == '{' || c == '"' ||
-           c == '=';
-}
-
-static bool right_border(char c)
-{
-    return left_border(c) || c == ']' || c == ')' || c == '}' || c == ':' || c == ',' || c == '!';
-}
-
 static struct sk_str word_level(struct sk_str line)
 {
-    for (size_t i = 0; i < line.len; i++) {
-        if (i > 0 && !left_border(line.ptr[i - 1]))
+    bool border = true;
+    for (size_t i = 0; i < line.len; border = is(line.ptr[i++], LEFT)) {
+        if (!border || !is(line.ptr[i], FIRST))
             continue;
         char first = (char)(line.ptr[i] | 32);
-        if (first != 't' && first != 'd' && first != 'f' && first != 'c' && first != 'e' &&
-            first != 'w' && first != 'i')
-            continue;
         for (size_t k = 0; k < SK_COUNT_OF(line_words); k++) {
             size_t n = line_words[k].len;
-            if (line.len - i >= n && first == line_words[k].word[0] &&
+            if (first == line_words[k].word[0] && line.len - i >= n &&
                 strncasecmp(line.ptr + i, line_words[k].word, n) == 0 &&
-                (i + n == line.len || right_border(line.ptr[i + n])))
+                (i + n == line.len || is(line.ptr[i + n], RIGHT)))
                 return sk_str_from(line_words[k].level);
         }
     }

@@ -76,9 +76,11 @@ struct field {
     struct sk_slice bytes; /* wire 2 */
 };
 
-/* The next field of a message; false at the end or on a fault (reterr filled, *err set). */
-static bool field_next(const uint8_t **p, const uint8_t *end, struct field *f, enum sk_err *err,
-                       struct sk_error *reterr)
+/* The next field of a message; false at the end or on a fault (reterr filled, *err set). Inlined by
+ * force: it runs some ten times for each line, and each caller wants other parts of `f`. */
+__attribute__((always_inline)) static inline bool field_next(const uint8_t **p, const uint8_t *end,
+                                                             struct field *f, enum sk_err *err,
+                                                             struct sk_error *reterr)
 {
     uint64_t tag, len;
     if (*p >= end)
