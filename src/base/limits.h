@@ -35,6 +35,9 @@
 #define SK_INGEST_HEADS_SOFT_BYTES  (40u << 20)
 /* Compressed blocks kept in memory; beyond, they go to an unnamed file beside the data. Bytes. */
 #define SK_INGEST_PACKED_SOFT_BYTES (16u << 20)
+/* Symbols of open chunks (names and values of metadata); beyond, chunks that hold more than the
+ * average are closed: ids of traces repeat in no other line, and would fill any memory. Bytes. */
+#define SK_INGEST_SYMBOLS_SOFT_BYTES (24u << 20)
 /* A built index is due when its head is older. Seconds. */
 #define SK_INDEX_BUILD_S            900
 /* ... or holds more chunks. */

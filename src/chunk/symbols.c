@@ -4,6 +4,7 @@
 #include "chunk/symbols.h"
 
 #include "base/alloc.h"
+#include "base/budget.h"
 #include "base/hash.h"
 
 enum { SLOTS_FIRST = 16, TEXT_BLOCK_MIN = 256, TEXT_BLOCK_MAX = 16384 };
@@ -21,6 +22,7 @@ void sk_symbols_deinit(struct sk_symbols *symbols)
 {
     if (symbols == NULL)
         return;
+    sk_budget_release(symbols->arena.budget, symbols->slot_count * sizeof(*symbols->slots));
     sk_arena_deinit(&symbols->arena);
     sk_free(symbols->slots);
     symbols->slots = NULL;
@@ -69,6 +71,7 @@ static bool slots_grow(struct sk_symbols *s)
             k = (k + 1) & (count - 1);
         slots[k] = s->slots[i];
     }
+    sk_budget_force(s->arena.budget, (count - s->slot_count) * sizeof(*slots));
     sk_free(s->slots);
     s->slots = slots;
     s->slot_count = count;

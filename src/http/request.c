@@ -72,7 +72,7 @@ enum sk_err sk_http_params_parse(struct sk_arena *arena, struct sk_str text,
 {
     struct sk_http_param *first = NULL, **tail = &first;
     enum sk_err result = SK_OK;
-    for (size_t at = 0; at <= text.len;) {
+    for (size_t at = 0; at < text.len;) {
         size_t amp = sk_str_find(text, SK_STR("&"), at);
         size_t end = amp == SIZE_MAX ? text.len : amp;
         struct sk_str pair = {text.ptr + at, end - at};

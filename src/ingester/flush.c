@@ -212,9 +212,10 @@ static enum sk_err stream_flush(struct sk_ingester *ing, struct shard *sh, struc
 struct sweep {
     struct sk_ingester *ing;
     enum flush_reason reason;
-    bool force;         /* everything */
-    uint64_t seg_max;   /* WAL pressure: chunks whose first segment is at most this; 0: none */
-    uint64_t bytes_min; /* memory pressure: chunks at least this large; 0: none */
+    bool force;           /* everything */
+    uint64_t seg_max;     /* WAL pressure: chunks whose first segment is at most this; 0: none */
+    uint64_t bytes_min;   /* memory pressure: chunks at least this large; 0: none */
+    uint64_t symbols_min; /* the same by what their symbols hold */
     int64_t now_mono_ns;
     enum sk_err err;
 };
@@ -235,6 +236,8 @@ static void close_if_due(struct sweep *sw, struct stream *s)
     else if (sw->seg_max > 0 && c->first_seg <= sw->seg_max)
         stream_close_chunk(s, FLUSH_WAL);
     else if (sw->bytes_min > 0 && chunk_bytes(c) >= sw->bytes_min)
+        stream_close_chunk(s, FLUSH_MEMORY);
+    else if (sw->symbols_min > 0 && sk_symbols_held_bytes(&c->symbols) >= sw->symbols_min)
         stream_close_chunk(s, FLUSH_MEMORY);
     else if (sw->now_mono_ns - c->touched_mono_ns > cfg->chunk_idle_period_ns)
         stream_close_chunk(s, FLUSH_IDLE);
@@ -452,6 +455,13 @@ static uint64_t memory_mark(struct sk_ingester *ing)
     return used / chunks / 2 + 1;
 }
 
+/* Chunks whose symbols hold more than the average go when all symbols hold too much. */
+static uint64_t symbols_mark(struct sk_ingester *ing)
+{
+    uint64_t used = sk_budget_used(&ing->symbols), chunks = atomic_load(&ing->chunk_count);
+    return used <= SK_INGEST_SYMBOLS_SOFT_BYTES || chunks == 0 ? 0 : used / chunks + 1;
+}
+
 static uint64_t wal_mark(struct sk_ingester *ing)
 {
     uint64_t first = wallog_first_seg(ing->log), now = wallog_current_seg(ing->log);
@@ -478,7 +488,9 @@ static void tick(struct sk_ingester *ing, bool forced, bool check)
     }
     sw.seg_max = wal_mark(ing);
     sw.bytes_min = memory_mark(ing);
-    if (check || sw.seg_max > 0 || sw.bytes_min > 0 || atomic_load(&ing->closed_chunks) > 0)
+    sw.symbols_min = symbols_mark(ing);
+    if (check || sw.seg_max > 0 || sw.bytes_min > 0 || sw.symbols_min > 0 ||
+        atomic_load(&ing->closed_chunks) > 0)
         sweep_run(&sw);
     if (sw.seg_max > 0 || build_due(ing))
         (void)!build_and_trim(ing); /* logged; tried again */

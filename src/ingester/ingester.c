@@ -101,6 +101,7 @@ enum sk_err sk_ingester_create(const struct sk_ingester_options *opt, struct sk_
     ing->opt = *opt;
     ing->config = opt->config;
     ing->heads = opt->budget;
+    sk_budget_init(&ing->symbols, 0, ing->heads);
     ing->apply_tail = &ing->apply_head;
     atomic_init(&ing->mapped_next, 1);
     pthread_mutex_init(&ing->map_lock, NULL);

@@ -165,6 +165,7 @@ struct sk_ingester {
     struct shard shards[SK_INGEST_SHARDS];
     _Atomic uint64_t mapped_next; /* 1, 2, ... for hash collisions */
     struct sk_budget *heads;
+    struct sk_budget symbols; /* of open and closed chunks; part of `heads` */
     _Atomic uint64_t head_bytes, packed_bytes, chunk_count;
     int spill_fd;
     _Atomic uint64_t spill_end, spill_used;

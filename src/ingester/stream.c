@@ -216,7 +216,7 @@ enum sk_err stream_open_chunk(struct stream *s, struct ichunk **ret)
         if (c == NULL)
             return SK_ENOMEM;
         atomic_init(&c->refs, 1);
-        sk_symbols_init(&c->symbols, SYMBOLS_BYTES_MAX, s->tenant->ing->heads);
+        sk_symbols_init(&c->symbols, SYMBOLS_BYTES_MAX, &s->tenant->ing->symbols);
         c->ts_min_ns = INT64_MAX;
         c->ts_max_ns = INT64_MIN;
         c->first_seg = UINT64_MAX;
