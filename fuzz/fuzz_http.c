@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_http.c -- any bytes as what a client sends, to the real server over a loopback connection.
- * The first byte says in pieces of which size they arrive, the second how the handler answers. Every
- * request that reaches the handler is looked at as the API does; at the end no connection, no
- * request and no byte of the budget may be left. */
+ * The first byte says in pieces of which size they arrive, the second how the handler answers.
+ * Every request that reaches the handler is looked at as the API does; at the end no connection,
+ * no request and no byte of the budget may be left. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>

@@ -405,6 +405,8 @@ enum sk_err sk_topk_finish(struct sk_topk *t)
     }
     sort_items(t);
     enum sk_err err = ties_merge(t->items, t->count, t->forward);
+    if (err == SK_OK)
+        err = sk_ties_order(t->items, t->count, t->forward);
     t->res->entries = t->items;
     t->res->count = t->count;
     t->items = NULL;

@@ -40,6 +40,9 @@ SK_MUST_CHECK enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64
  * before; moves them to the result of the query. */
 SK_MUST_CHECK enum sk_err sk_topk_thin(struct sk_topk *t, int64_t interval_ns);
 
+/* ties.c: sorted entries, with equal times of each stream in the order in which Loki gives them. */
+SK_MUST_CHECK enum sk_err sk_ties_order(struct sk_result_entry *items, size_t count, bool forward);
+
 /* Moves the entries, sorted, into the result. */
 SK_MUST_CHECK enum sk_err sk_topk_finish(struct sk_topk *t);
 

@@ -18,9 +18,7 @@ DATA = os.path.join(GOLDEN, "conformance")
 SCOPE = ("selector.", "line.", "parser.json", "parser.logfmt", "label.", "format.drop", "format.keep", "edge.", "push.",
          "meta.labels", "meta.values", "meta.series", "error.syntax")
 NOT_YET = ("label_replace",)
-# Equal-time entries of one stream cut by `limit`: Loki gives them in an order that its unstable sort leaves behind, skald in
-# order of arrival (docs/COMPATIBILITY.md). Same entries otherwise.
-KNOWN_DIFFERENT = {"edge.ties-003", "edge.ties-005", "edge.ties-011"}
+KNOWN_DIFFERENT = set()
 # Metric queries and templates answer 501 for now; were this number to grow, something that worked would have stopped working.
 MOST_NOT_BUILT = 380
 EXTRA = """querier: {query_ingesters_within: 0}
