@@ -3,7 +3,7 @@
  * elements in an order of its own. Used where clients see that order, and where a comparison that
  * is not strict must have the effect that it has in Go.
  *
- * * Memory: none. Threads: any. */
+ * Memory: none. Threads: any. */
 #ifndef SK_BASE_GOSORT_H
 #define SK_BASE_GOSORT_H
 
