@@ -85,6 +85,17 @@ static enum sk_err node_name(struct sk_store *store, struct sk_error *reterr)
     return SK_OK;
 }
 
+/* Whether names can be made in the folder. A full disk passes: queries are served then. */
+static enum sk_err folder_probe(const struct sk_vfs *vfs, const char *folder)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/.skald-probe", folder);
+    enum sk_err err = vfs->mkdir(vfs, path, 0750);
+    if (err == SK_OK || err == SK_EEXIST) /* there: from a start that was killed */
+        err = vfs->rmdir(vfs, path);
+    return err == SK_ENOSPC ? SK_OK : err;
+}
+
 enum sk_err sk_store_create(const struct sk_store_options *opt, struct sk_store **ret_store,
                             struct sk_error *reterr)
 {
@@ -106,6 +117,8 @@ enum sk_err sk_store_create(const struct sk_store_options *opt, struct sk_store 
     if (err == SK_OK)
         err = sk_objstore_fs_create(store->vfs, sk_str_from(opt->config->chunks_directory),
                                     sk_str_from(tmp), &store->objects);
+    if (err == SK_OK)
+        err = folder_probe(store->vfs, opt->config->chunks_directory);
     if (err != SK_OK)
         (void)sk_error_set(reterr, err,
                            "cannot use the folder %s: %s (is it writable for this user?)",
