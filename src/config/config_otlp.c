@@ -96,6 +96,20 @@ static enum sk_err rules_load(struct sk_arena *arena, const struct sk_config_nod
     return SK_OK;
 }
 
+/* Loki has no labels of scopes. */
+static enum sk_err no_labels(const struct sk_attr_rules *rules, const char *path,
+                             struct sk_error *reterr)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->items[i].action == SK_ATTR_LABEL)
+            return sk_error_set(reterr, SK_EINVAL,
+                                "%s[%zu].action: \"index_label\" is not for attributes of scopes, "
+                                "it is one of structured_metadata, drop",
+                                path, i);
+    }
+    return SK_OK;
+}
+
 enum sk_err sk_otlp_limits_load(struct sk_arena *arena, const struct sk_config_node *node,
                                 struct sk_otlp_limits *otlp, struct sk_error *reterr)
 {
@@ -112,6 +126,8 @@ enum sk_err sk_otlp_limits_load(struct sk_arena *arena, const struct sk_config_n
         if (list == NULL)
             continue;
         enum sk_err err = rules_load(arena, list, lists[i].path, lists[i].rules, reterr);
+        if (err == SK_OK && lists[i].rules == &otlp->scope_rules)
+            err = no_labels(lists[i].rules, lists[i].path, reterr);
         if (err != SK_OK)
             return err;
     }

@@ -23,7 +23,7 @@ struct sk_otlp_rules {
     const struct sk_str *label_attributes; /* resource attributes that become labels ... */
     size_t label_attribute_count;
     struct sk_attr_rules resource; /* ... before these rules are asked */
-    struct sk_attr_rules scope;    /* SK_ATTR_LABEL counts as metadata */
+    struct sk_attr_rules scope;    /* without SK_ATTR_LABEL */
     struct sk_attr_rules record;
     bool severity_text_as_label;
     /* Labels whose value serves as service_name when there is no service.name; none: not added. */

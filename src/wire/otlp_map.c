@@ -352,9 +352,9 @@ void sk_otlp_scope_begin(struct otlp_map *m)
 enum sk_err sk_otlp_scope_attr(struct otlp_map *m, struct sk_str key,
                                const struct otlp_value *value)
 {
-    if (sk_attr_rules_action(&m->rules->scope, key) == SK_ATTR_DROP)
-        return SK_OK;
-    return attribute(m, TO_SHARED, key, value);
+    enum sk_attr_action action = sk_attr_rules_action(&m->rules->scope, key);
+    sk_assert(action != SK_ATTR_LABEL);
+    return action == SK_ATTR_DROP ? SK_OK : attribute(m, TO_SHARED, key, value);
 }
 
 enum sk_err sk_otlp_scope_end(struct otlp_map *m, const struct otlp_scope *scope)

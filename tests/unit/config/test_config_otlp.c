@@ -130,6 +130,9 @@ static void faults_name_their_rule(void **state)
         {"log_attributes: [{attributes: [a]}]",
          "otlp_config.log_attributes[0].action: \"\" is not one of index_label, "
          "structured_metadata, drop"},
+        {"scope_attributes: [{action: drop, attributes: [a]}, {action: index_label, regex: b}]",
+         "otlp_config.scope_attributes[1].action: \"index_label\" is not for attributes of scopes, "
+         "it is one of structured_metadata, drop"},
         {"scope_attributes: [{action: drop, attributes: [a]}, {action: drop}]",
          "otlp_config.scope_attributes[1]: attributes or regex must be set"},
         {"scope_attributes: [{action: drop, attributes: []}]",

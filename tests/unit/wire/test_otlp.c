@@ -396,10 +396,11 @@ static void rules_decide_about_every_attribute(void **state)
     const struct sk_attr_rule resource[] = {{SK_ATTR_DROP, secret, 1, NULL},
                                             {SK_ATTR_LABEL, app, 2, NULL},
                                             {SK_ATTR_LABEL, NULL, 0, pods}};
+    const struct sk_attr_rule scope[] = {{SK_ATTR_DROP, secret, 1, NULL}};
     const struct sk_attr_rule record[] = {{SK_ATTR_LABEL, NULL, 0, levels},
                                           {SK_ATTR_DROP, secret, 1, NULL}};
     struct sk_otlp_rules r = {
-        .resource = {resource, 3}, .scope = {resource, 3}, .record = {record, 2}};
+        .resource = {resource, 3}, .scope = {scope, 1}, .record = {record, 2}};
     body_gives(body, &r,
                "{k8s_pod_in=\"n\", lvl=\"hi\", lvl_map_in=\"n\", my_app=\"m\", "
                "service_name=\"s\"}\n1  my_app=sc other=o rest=r\n");
