@@ -9,6 +9,11 @@
 #include "labels/labelset.h"
 #include "wire/otlp.h"
 
+static const struct sk_str fuzz_labels[] = {
+    {"service.name", 12}, {"k8s.container.name", 18}, {"k8s.job.name", 12}, {"cloud.region", 12}};
+static const struct sk_str fuzz_names[] = {{"a", 1}, {"host.name", 9}};
+static const struct sk_attr_rule fuzz_label[] = {{SK_ATTR_LABEL, fuzz_names, 2, NULL}};
+static const struct sk_attr_rule fuzz_drop[] = {{SK_ATTR_DROP, fuzz_names, 2, NULL}};
 static const struct sk_str fuzz_discover[] = {{"k8s_container_name", 18}, {"k8s_job_name", 12}};
 
 /* Streams have entries, labels that parse and print the same, and texts unlike each other's;
@@ -41,8 +46,17 @@ static inline void fuzz_otlp_check(const struct sk_push *push, struct sk_slice b
 
 static inline void fuzz_otlp_run(bool json, const uint8_t *data, size_t size)
 {
-    struct sk_otlp_rules rules = {sk_otlp_label_attributes, sk_otlp_label_attribute_count,
-                                  size % 4 == 3, fuzz_discover, SK_COUNT_OF(fuzz_discover)};
+    const struct sk_attr_rules label = {fuzz_label, size % 8 > 5}, drop = {fuzz_drop, size % 8 > 6};
+    struct sk_otlp_rules rules = {
+        .label_attributes = fuzz_labels,
+        .label_attribute_count = SK_COUNT_OF(fuzz_labels),
+        .resource = label,
+        .scope = drop,
+        .record = size % 2 == 0 ? label : drop,
+        .severity_text_as_label = size % 4 == 3,
+        .discover_service_name = fuzz_discover,
+        .discover_service_name_count = SK_COUNT_OF(fuzz_discover),
+    };
     struct sk_push push;
     struct sk_error why = {.text = ""};
     struct sk_slice body = {data, size};

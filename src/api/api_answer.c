@@ -55,6 +55,7 @@ void answer_error(struct call *call, enum sk_err err, const char *text)
     case SK_EEXIST:
     case SK_ECORRUPT:
     case SK_ECLOSED:
+    case SK_EACCES:
         break;
     case SK_EINVAL:
     case SK_EPARSE:

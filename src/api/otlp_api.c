@@ -77,9 +77,14 @@ static enum sk_err body_decode(struct call *call, struct scratch *s, struct sk_e
 {
     struct sk_str type = sk_http_header_get(call->req, "Content-Type");
     const struct sk_limits *limits = call_limits(call);
+    struct sk_str_list defaults = call->api->config->otlp_label_attributes;
     struct sk_otlp_rules rules = {
-        .label_attributes = sk_otlp_label_attributes,
-        .label_attribute_count = sk_otlp_label_attribute_count,
+        .label_attributes = defaults.items,
+        .label_attribute_count = limits->otlp.ignore_defaults ? 0 : defaults.count,
+        .resource = limits->otlp.resource_rules,
+        .scope = limits->otlp.scope_rules,
+        .record = limits->otlp.log_rules,
+        .severity_text_as_label = limits->otlp.severity_text_as_label,
         .discover_service_name = limits->discover_service_name.items,
         .discover_service_name_count = limits->discover_service_name.count,
     };

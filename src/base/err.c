@@ -47,6 +47,9 @@ enum sk_err sk_err_from_errno(int errno_value)
         return SK_ENOMEM;
     case EINVAL:
         return SK_EINVAL;
+    case EACCES:
+    case EPERM:
+        return SK_EACCES;
     default:
         return SK_EIO;
     }

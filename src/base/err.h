@@ -34,7 +34,8 @@ extern "C" {
     X(EFULL, -11, "queue full")                                                                    \
     X(ECANCELED, -12, "cancelled")                                                                 \
     X(ETIMEDOUT, -13, "timed out")                                                                 \
-    X(ECLOSED, -14, "closed")
+    X(ECLOSED, -14, "closed")                                                                      \
+    X(EACCES, -15, "permission denied")
 
 enum sk_err {
 #define SK_ERR_ENUM(name, value, text) SK_##name = (value),

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/strbuf.h"
+#include "labels/attr_rule.h"
 
 struct sk_config_overrides; /* opaque: the runtime file */
 struct sk_config_node;      /* opaque: the document in memory */
@@ -32,6 +33,12 @@ struct sk_retention_stream {
     int32_t priority;
 };
 
+struct sk_otlp_limits {   /* what becomes of attributes, and of severity_text */
+    bool ignore_defaults; /* otlp_label_attributes is not for this tenant */
+    bool severity_text_as_label;
+    struct sk_attr_rules resource_rules, scope_rules, log_rules;
+};
+
 struct sk_limits {                                     /* limits_config; names as in the YAML */
     double ingestion_rate_mb, ingestion_burst_size_mb; /* MiB/s, MiB */
     uint64_t max_label_name_length, max_label_value_length, max_label_names_per_series;
@@ -42,6 +49,7 @@ struct sk_limits {                                     /* limits_config; names a
     const char *max_line_size_truncate_identifier;
     bool increment_duplicate_timestamp;
     struct sk_str_list discover_service_name;
+    struct sk_otlp_limits otlp;
     bool discover_log_levels;
     struct sk_str_list log_level_fields;
     int64_t log_level_from_json_max_depth;
@@ -104,6 +112,7 @@ struct sk_config {
     double wal_disk_full_threshold;
     /* distributor, querier, compactor, runtime */
     uint64_t max_recv_msg_size, max_decompressed_size;
+    struct sk_str_list otlp_label_attributes; /* of resources: labels, before any rule is asked */
     int64_t query_ingesters_within_ns;
     bool multi_tenant_queries_enabled, compress_responses, retention_enabled;
     bool pattern_ingester_enabled;

@@ -61,18 +61,22 @@ static const struct sk_config_field limit_fields[] = {
     LIMIT(volume_max_series, SK_FIELD_U64),
     LIMIT(required_labels, SK_FIELD_LIST),
     LIMIT(minimum_labels_number, SK_FIELD_U64),
+    {"otlp_config.resource_attributes.ignore_defaults", SK_FIELD_BOOL,
+     offsetof(struct sk_limits, otlp.ignore_defaults)},
+    {"otlp_config.severity_text_as_label", SK_FIELD_BOOL,
+     offsetof(struct sk_limits, otlp.severity_text_as_label)},
 };
 
-static enum sk_err list_value(struct sk_arena *arena, const struct sk_config_node *node,
-                              struct sk_str_list *ret)
+enum sk_err sk_node_texts(struct sk_arena *arena, const struct sk_config_node *list,
+                          struct sk_str_list *ret)
 {
     size_t count = 0, i = 0;
-    for (const struct sk_config_node *child = node->first; child != NULL; child = child->next)
+    for (const struct sk_config_node *child = list->first; child != NULL; child = child->next)
         count++;
     struct sk_str *items = sk_arena_calloc(arena, count + 1, sizeof(*items));
     if (items == NULL)
         return SK_ENOMEM;
-    for (const struct sk_config_node *child = node->first; child != NULL; child = child->next)
+    for (const struct sk_config_node *child = list->first; child != NULL; child = child->next)
         items[i++] = child->text;
     *ret = (struct sk_str_list){items, count};
     return SK_OK;
@@ -140,7 +144,7 @@ enum sk_err sk_fields_load(struct sk_arena *arena, const struct sk_config_field 
         struct sk_str_list list;
         enum sk_err err;
         if (fields[i].kind == SK_FIELD_LIST) {
-            err = list_value(arena, value, &list);
+            err = sk_node_texts(arena, value, &list);
             if (err == SK_OK)
                 memcpy(at, &list, sizeof(list));
         } else {
@@ -210,6 +214,8 @@ enum sk_err sk_limits_load(struct sk_arena *arena, const struct sk_config_node *
     if (err == SK_OK)
         err = retention_streams(arena, sk_node_child(node, SK_STR("retention_stream")), limits,
                                 reterr);
+    if (err == SK_OK)
+        err = sk_otlp_limits_load(arena, node, &limits->otlp, reterr);
     if (err != SK_OK)
         return err;
     for (size_t i = 0; i < SK_COUNT_OF(modes); i++)
@@ -222,7 +228,7 @@ enum sk_err sk_limits_load(struct sk_arena *arena, const struct sk_config_node *
 
 bool sk_limits_acts(struct sk_str name)
 {
-    if (sk_str_is(name, "retention_stream"))
+    if (sk_str_is(name, "retention_stream") || sk_str_starts(name, SK_STR("otlp_config.")))
         return true;
     for (size_t i = 0; i < SK_COUNT_OF(limit_fields); i++)
         if (sk_str_is(name, limit_fields[i].path))
@@ -267,6 +273,8 @@ static const struct sk_config_field config_fields[] = {
     FIELD("ingester.wal.disk_full_threshold", SK_FIELD_F64, wal_disk_full_threshold),
     FIELD("distributor.max_recv_msg_size", SK_FIELD_U64, max_recv_msg_size),
     FIELD("distributor.max_decompressed_size", SK_FIELD_U64, max_decompressed_size),
+    FIELD("distributor.otlp_config.default_resource_attributes_as_index_labels", SK_FIELD_LIST,
+          otlp_label_attributes),
     FIELD("querier.query_ingesters_within", SK_FIELD_I64, query_ingesters_within_ns),
     FIELD("querier.multi_tenant_queries_enabled", SK_FIELD_BOOL, multi_tenant_queries_enabled),
     FIELD("frontend.compress_responses", SK_FIELD_BOOL, compress_responses),

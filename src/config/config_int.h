@@ -242,6 +242,10 @@ SK_MUST_CHECK enum sk_err sk_fields_load(struct sk_arena *arena,
                                          size_t key, const struct sk_config_node *node, bool keep,
                                          void *target, struct sk_error *reterr);
 
+/* The texts of a list, borrowed from it. */
+SK_MUST_CHECK enum sk_err sk_node_texts(struct sk_arena *arena, const struct sk_config_node *list,
+                                        struct sk_str_list *ret);
+
 /* All fields that are keys, limits and schema periods apart. */
 SK_MUST_CHECK enum sk_err sk_config_fields_load(struct sk_config *config, struct sk_error *reterr);
 
@@ -249,6 +253,12 @@ SK_MUST_CHECK enum sk_err sk_config_fields_load(struct sk_config *config, struct
 SK_MUST_CHECK enum sk_err sk_limits_load(struct sk_arena *arena, const struct sk_config_node *node,
                                          bool keep, struct sk_limits *limits,
                                          struct sk_error *reterr);
+
+/* The lists of rules of otlp_config, `node` being limits_config or NULL; those that are not given
+ * stay as they are. */
+SK_MUST_CHECK enum sk_err sk_otlp_limits_load(struct sk_arena *arena,
+                                              const struct sk_config_node *node,
+                                              struct sk_otlp_limits *otlp, struct sk_error *reterr);
 
 /* Whether a key of limits_config acts, named without the block. */
 bool sk_limits_acts(struct sk_str name);

@@ -85,6 +85,17 @@ static enum sk_err node_name(struct sk_store *store, struct sk_error *reterr)
     return SK_OK;
 }
 
+/* Whether names can be made in the folder. A full disk passes: queries are served then. */
+static enum sk_err folder_probe(const struct sk_vfs *vfs, const char *folder)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/.skald-probe", folder);
+    enum sk_err err = vfs->mkdir(vfs, path, 0750);
+    if (err == SK_OK || err == SK_EEXIST) /* there: from a start that was killed */
+        err = vfs->rmdir(vfs, path);
+    return err == SK_ENOSPC ? SK_OK : err;
+}
+
 enum sk_err sk_store_create(const struct sk_store_options *opt, struct sk_store **ret_store,
                             struct sk_error *reterr)
 {
@@ -106,6 +117,8 @@ enum sk_err sk_store_create(const struct sk_store_options *opt, struct sk_store 
     if (err == SK_OK)
         err = sk_objstore_fs_create(store->vfs, sk_str_from(opt->config->chunks_directory),
                                     sk_str_from(tmp), &store->objects);
+    if (err == SK_OK)
+        err = folder_probe(store->vfs, opt->config->chunks_directory);
     if (err != SK_OK)
         (void)sk_error_set(reterr, err,
                            "cannot use the folder %s: %s (is it writable for this user?)",
@@ -217,6 +230,10 @@ uint64_t sk_store_pending_seg(struct sk_store *store)
 
 /* ---- index files ---- */
 
+/* Names that are tried for an index file, a second apart; beyond, the build fails and is tried
+ * again. Files are minutes apart, so a clock that was set back meets few. */
+#define NAME_TRIES_MAX 100000
+
 struct build {
     struct sk_store *store;
     struct sk_arena arena;
@@ -265,6 +282,29 @@ static enum sk_err file_check(struct sk_slice file)
     return err;
 }
 
+/* A name that no file of the table has. Seconds are part of it, and the process before this one may
+ * have written in this second, or the clock may have been set back. */
+static enum sk_err name_choose(struct sk_store *store, const struct sk_schema_period *p,
+                               int64_t day, struct sk_strbuf *ret_key)
+{
+    int64_t now_s = sk_clock_now_ns() / SK_NS_PER_S;
+    uint64_t bytes;
+    enum sk_err err = SK_OK;
+    for (int tries = 0; err == SK_OK && tries < NAME_TRIES_MAX; tries++) {
+        store->last_name_s = now_s > store->last_name_s ? now_s : store->last_name_s + 1;
+        struct sk_index_name name = {
+            .gzip = true, .created = store->last_name_s, .node = sk_str_from(store->node)};
+        sk_strbuf_reset(ret_key);
+        sk_strbuf_puts(ret_key, p->index_path_prefix);
+        sk_index_table_format(ret_key, sk_str_from(p->index_prefix), day);
+        sk_strbuf_putc(ret_key, '/');
+        sk_index_name_format(ret_key, &name);
+        err = ret_key->failed ? SK_ENOMEM
+                              : sk_objstore_stat(store->objects, sk_strbuf_view(ret_key), &bytes);
+    }
+    return err == SK_ENOENT ? SK_OK : err == SK_OK ? SK_EEXIST : err;
+}
+
 static enum sk_err table_write(struct build *b, int64_t day, size_t period)
 {
     const struct sk_schema_period *p = &b->store->config->periods[period];
@@ -284,14 +324,9 @@ static enum sk_err table_write(struct build *b, int64_t day, size_t period)
                             (struct sk_slice){(const uint8_t *)file.ptr, file.len}, &packed);
     if (err != SK_OK)
         goto out;
-    int64_t now_s = sk_clock_now_ns() / SK_NS_PER_S;
-    b->store->last_name_s = now_s > b->store->last_name_s ? now_s : b->store->last_name_s + 1;
-    struct sk_index_name name = {
-        .gzip = true, .created = b->store->last_name_s, .node = sk_str_from(b->store->node)};
-    sk_strbuf_puts(&key, p->index_path_prefix);
-    sk_index_table_format(&key, sk_str_from(p->index_prefix), day);
-    sk_strbuf_putc(&key, '/');
-    sk_index_name_format(&key, &name);
+    err = name_choose(b->store, p, day, &key);
+    if (err != SK_OK)
+        goto out;
     err = sk_objstore_put(b->store->objects, sk_strbuf_view(&key),
                           (struct sk_slice){(const uint8_t *)packed.ptr, packed.len});
     if (err == SK_OK) {

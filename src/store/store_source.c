@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/gotext.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "chunk/chunk.h"
 #include "codec/codec.h"
 #include "objstore/envelope.h"
@@ -25,20 +26,27 @@ struct held { /* a stored chunk in a selection */
 
 /* ---- reading ---- */
 
-static enum sk_err file_read(const struct held *h, struct sk_unit_reader *r, struct sk_strbuf *path)
+static void path_format(struct sk_strbuf *path, const struct held *h, enum sk_chunk_layout layout)
 {
     struct sk_chunk_key key = {h->tenant, h->fingerprint, h->from_ms, h->through_ms, h->checksum};
-    sk_chunk_path_format(path, &key, h->layout);
+    sk_strbuf_reset(path);
+    sk_chunk_path_format(path, &key, layout);
+}
+
+/* *path is that of the file; when there is none, the one that it should have. */
+static enum sk_err file_read(const struct held *h, struct sk_unit_reader *r, struct sk_strbuf *path)
+{
+    path_format(path, h, h->layout);
     sk_strbuf_reset(&r->file);
     enum sk_err err =
         sk_objstore_get(h->store->objects, sk_strbuf_view(path), SK_CHUNK_FILE_BYTES_MAX, &r->file);
     if (err == SK_ENOENT) { /* a chunk across the border of two schemas may have the other form */
-        sk_strbuf_reset(path);
-        sk_chunk_path_format(path, &key,
-                             h->layout == SK_CHUNK_LAYOUT_V11 ? SK_CHUNK_LAYOUT_V12
-                                                              : SK_CHUNK_LAYOUT_V11);
+        path_format(path, h,
+                    h->layout == SK_CHUNK_LAYOUT_V11 ? SK_CHUNK_LAYOUT_V12 : SK_CHUNK_LAYOUT_V11);
         err = sk_objstore_get(h->store->objects, sk_strbuf_view(path), SK_CHUNK_FILE_BYTES_MAX,
                               &r->file);
+        if (err == SK_ENOENT)
+            path_format(path, h, h->layout);
     }
     return err;
 }
@@ -93,6 +101,10 @@ out:
     if (err == SK_ENOENT || err == SK_ECORRUPT || err == SK_ELIMIT || err == SK_EUNSUPPORTED) {
         store_note_damage(h->store, "chunk", path.ptr == NULL ? "" : path.ptr, why);
         err = err == SK_ENOENT ? SK_ENOENT : SK_ECORRUPT;
+    } else if (err == SK_EACCES) { /* for who asks, as good as a failing disk */
+        sk_log(SK_LOG_ERROR, "no permission to read a chunk", "file",
+               path.ptr == NULL ? "" : path.ptr);
+        err = SK_EIO;
     }
     sk_strbuf_deinit(&path);
     return err;
@@ -105,12 +117,12 @@ static enum sk_err unit_read(struct sk_unit *unit, struct sk_unit_reader *r, siz
     sk_strbuf_reset(&r->raw);
     enum sk_err err = sk_chunk_block_read(r->state, idx, r->codec, &r->raw);
     if (err == SK_ECORRUPT || err == SK_ELIMIT) {
-        struct sk_strbuf key;
-        struct sk_chunk_key k = {h->tenant, h->fingerprint, h->from_ms, h->through_ms, h->checksum};
-        sk_strbuf_init(&key, 4096);
-        sk_chunk_key_format(&key, &k);
-        store_note_damage(h->store, "chunk", key.ptr, "a block is damaged and left out");
-        sk_strbuf_deinit(&key);
+        struct sk_strbuf path;
+        sk_strbuf_init(&path, 4096);
+        path_format(&path, h, h->layout);
+        store_note_damage(h->store, "chunk", path.ptr == NULL ? "" : path.ptr,
+                          "a block is damaged and left out");
+        sk_strbuf_deinit(&path);
         return SK_ECORRUPT;
     }
     if (err == SK_OK) {

@@ -187,14 +187,15 @@ static struct table *table_get(struct sk_store *store, int64_t day, size_t perio
 
 /* ---- opening ---- */
 
-/* Least recently used files go until there is room; lock held. */
+/* Least recently used files go until there is room; lock held. Substitutes stay, for they cannot be
+ * read again. */
 static void make_room(struct sk_store *store, size_t bytes)
 {
     while (store->open_bytes > 0 && store->open_bytes + bytes > store->open_max) {
         struct index_file *oldest = NULL;
         for (struct table *t = store->tables; t != NULL; t = t->next) {
             for (struct index_file *f = t->files; f != NULL; f = f->next) {
-                if (f->index != NULL && atomic_load(&f->refs) == 1 &&
+                if (f->index != NULL && !f->substitute && atomic_load(&f->refs) == 1 &&
                     (oldest == NULL || f->used < oldest->used))
                     oldest = f;
             }
@@ -291,7 +292,6 @@ static void table_rebuild(struct sk_store *store, struct table *t)
         return;
     }
     t->files->substitute = true;
-    atomic_fetch_add(&t->files->refs, 1); /* never dropped for room: it cannot be read again */
     file_set_index(store, t->files, index);
 }
 

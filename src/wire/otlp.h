@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* otlp.h -- decodes OTLP log exports into the flat form of push.h, mapped as Loki maps them.
  *
- * Resource attributes that the rules name become stream labels; all others, scope attributes,
- * log attributes and the fields of a record become metadata. Nested maps are flattened into
- * names, names are normalised (a.b-c -> a_b_c), the body becomes the line.
+ * Resource and log attributes that the rules name become stream labels; all others, scope
+ * attributes and the fields of a record become metadata, but for those the rules drop. Nested
+ * maps are flattened into names, names are normalised (a.b-c -> a_b_c), the body becomes the
+ * line.
  *
  * Invariants of a decoded push:
  *   (1) streams have distinct label texts and at least one entry each;
@@ -15,20 +16,20 @@
 #ifndef SK_WIRE_OTLP_H
 #define SK_WIRE_OTLP_H
 
+#include "labels/attr_rule.h"
 #include "wire/push.h"
 
 struct sk_otlp_rules {
-    const struct sk_str *label_attributes; /* resource attributes that become labels */
+    const struct sk_str *label_attributes; /* resource attributes that become labels ... */
     size_t label_attribute_count;
+    struct sk_attr_rules resource; /* ... before these rules are asked */
+    struct sk_attr_rules scope;    /* without SK_ATTR_LABEL */
+    struct sk_attr_rules record;
     bool severity_text_as_label;
     /* Labels whose value serves as service_name when there is no service.name; none: not added. */
     const struct sk_str *discover_service_name;
     size_t discover_service_name_count;
 };
-
-/* Loki's distributor.otlp_config.default_resource_attributes_as_index_labels. */
-extern const struct sk_str sk_otlp_label_attributes[];
-extern const size_t sk_otlp_label_attribute_count;
 
 /* Values nested deeper are empty. */
 #define SK_OTLP_DEPTH_MAX 32

@@ -62,6 +62,11 @@ struct otlp_label {
     size_t seq;
 };
 
+struct otlp_labels {
+    struct otlp_label *items;
+    size_t count, cap;
+};
+
 struct otlp_name { /* one remembered normalisation */
     struct sk_str key, name;
 };
@@ -74,10 +79,11 @@ struct otlp_map {
     int64_t now_ns;
     struct sk_error *reterr;
     struct sk_strbuf scratch, scratch2;
-    struct sk_strbuf label_text; /* of the present resource */
-    struct otlp_label *labels;
-    size_t label_count, label_cap;
-    size_t service_label; /* index + 1 of the label that may serve as service_name */
+    struct sk_strbuf label_text;      /* of the present resource or record */
+    struct otlp_labels labels;        /* of the present resource */
+    struct otlp_labels record_labels; /* of the present record; they hide the resource's */
+    bool labels_by_record;            /* the rules make labels of what a record has */
+    size_t service_label;             /* index + 1 of the label that may serve as service_name */
     /* pairs of the resource, then of the scope, in Loki's order; then all of them reversed */
     struct sk_push_pair *shared, *block;
     size_t shared_count, shared_cap, block_cap, resource_pairs;

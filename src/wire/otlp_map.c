@@ -16,30 +16,9 @@
 #include "base/utf8.h"
 #include "labels/labelset.h"
 
-const struct sk_str sk_otlp_label_attributes[] = {
-    {"service.name", 12},
-    {"service.namespace", 17},
-    {"service.instance.id", 19},
-    {"deployment.environment", 22},
-    {"deployment.environment.name", 27},
-    {"cloud.region", 12},
-    {"cloud.availability_zone", 23},
-    {"k8s.cluster.name", 16},
-    {"k8s.namespace.name", 18},
-    {"k8s.pod.name", 12},
-    {"k8s.container.name", 18},
-    {"container.name", 14},
-    {"k8s.replicaset.name", 19},
-    {"k8s.deployment.name", 19},
-    {"k8s.statefulset.name", 20},
-    {"k8s.daemonset.name", 18},
-    {"k8s.cronjob.name", 16},
-    {"k8s.job.name", 12},
-};
-const size_t sk_otlp_label_attribute_count = SK_COUNT_OF(sk_otlp_label_attributes);
-
 enum target {
     TO_LABELS,
+    TO_RECORD_LABELS,
     TO_SHARED,
     TO_ENTRY,
 };
@@ -49,6 +28,7 @@ void sk_otlp_map_init(struct otlp_map *m, struct sk_push *push, const struct sk_
 {
     sk_assert(push->stream_count == 0 && push->entry_count == 0);
     *m = (struct otlp_map){.push = push, .rules = rules, .now_ns = now_ns, .reterr = reterr};
+    m->labels_by_record = rules->severity_text_as_label || sk_attr_rules_label(&rules->record);
     size_t max = push->arena.cap_bytes;
     sk_strbuf_init(&m->scratch, max);
     sk_strbuf_init(&m->scratch2, max);
@@ -60,7 +40,8 @@ void sk_otlp_map_deinit(struct otlp_map *m)
     sk_strbuf_deinit(&m->scratch);
     sk_strbuf_deinit(&m->scratch2);
     sk_strbuf_deinit(&m->label_text);
-    sk_free(m->labels);
+    sk_free(m->labels.items);
+    sk_free(m->record_labels.items);
     sk_free(m->shared);
     sk_free(m->block);
     sk_free(m->entry_stream);
@@ -162,26 +143,31 @@ static enum sk_err utf8_mend(struct otlp_map *m, struct sk_str *value)
     return SK_OK;
 }
 
-static enum sk_err label_add(struct otlp_map *m, struct sk_str name, struct sk_str value)
+static enum sk_err label_add(struct otlp_map *m, struct otlp_labels *to, struct sk_str name,
+                             struct sk_str value)
 {
     if (!sk_utf8_valid(value)) {
         enum sk_err err = utf8_mend(m, &value);
         if (err != SK_OK)
             return err;
     }
-    if (!SK_GROW(m->labels, m->label_cap, m->label_count + 1))
+    if (!SK_GROW(to->items, to->cap, to->count + 1))
         return SK_ENOMEM;
-    m->labels[m->label_count] = (struct otlp_label){name, value, m->label_count};
-    m->label_count++;
-    if (m->service_label == 0 && value.len > 0 && discovers(m->rules, name))
-        m->service_label = m->label_count;
+    to->items[to->count] = (struct otlp_label){name, value, to->count};
+    to->count++;
     return SK_OK;
 }
 
 static enum sk_err emit(struct otlp_map *m, enum target to, struct sk_str name, struct sk_str value)
 {
-    if (to == TO_LABELS)
-        return label_add(m, name, value);
+    if (to == TO_LABELS) {
+        enum sk_err err = label_add(m, &m->labels, name, value);
+        if (err == SK_OK && m->service_label == 0 && value.len > 0 && discovers(m->rules, name))
+            m->service_label = m->labels.count;
+        return err;
+    }
+    if (to == TO_RECORD_LABELS)
+        return label_add(m, &m->record_labels, name, value);
     if (to == TO_ENTRY)
         return sk_push_add_pair(m->push, name, value);
     if (!SK_GROW(m->shared, m->shared_cap, m->shared_count + 1))
@@ -240,7 +226,7 @@ static void reverse(struct sk_push_pair *pairs, size_t count)
 
 void sk_otlp_resource_begin(struct otlp_map *m)
 {
-    m->label_count = 0;
+    m->labels.count = 0;
     m->service_label = 0;
     m->shared_count = 0;
     m->resource_pairs = 0;
@@ -250,14 +236,14 @@ void sk_otlp_resource_begin(struct otlp_map *m)
 enum sk_err sk_otlp_resource_attr(struct otlp_map *m, struct sk_str key,
                                   const struct otlp_value *value)
 {
-    enum target to = TO_SHARED;
     for (size_t i = 0; i < m->rules->label_attribute_count; i++) {
-        if (sk_str_eq(m->rules->label_attributes[i], key)) {
-            to = TO_LABELS;
-            break;
-        }
+        if (sk_str_eq(m->rules->label_attributes[i], key))
+            return attribute(m, TO_LABELS, key, value);
     }
-    return attribute(m, to, key, value);
+    enum sk_attr_action action = sk_attr_rules_action(&m->rules->resource, key);
+    if (action == SK_ATTR_DROP)
+        return SK_OK;
+    return attribute(m, action == SK_ATTR_LABEL ? TO_LABELS : TO_SHARED, key, value);
 }
 
 static int label_cmp(const void *a, const void *b)
@@ -267,53 +253,59 @@ static int label_cmp(const void *a, const void *b)
     return c != 0 ? c : x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* Sorted, of equal names the last one, empty ones dropped, service_name added. */
+/* Sorted, of equal names the last one, empty ones dropped. */
+static void labels_sort(struct otlp_labels *labels)
+{
+    struct otlp_label *l = labels->items;
+    size_t kept = 0;
+    if (labels->count > 1)
+        qsort(l, labels->count, sizeof(*l), label_cmp);
+    for (size_t i = 0; i < labels->count; i++) {
+        if (i + 1 < labels->count && sk_str_eq(l[i].name, l[i + 1].name))
+            continue;
+        if (l[i].value.len > 0)
+            l[kept++] = l[i];
+    }
+    labels->count = kept;
+}
+
+/* Adds service_name and sorts. */
 static enum sk_err labels_settle(struct otlp_map *m)
 {
-    struct sk_str service =
-        m->service_label == 0 ? SK_STR("unknown_service") : m->labels[m->service_label - 1].value;
+    struct sk_str service = m->service_label == 0 ? SK_STR("unknown_service")
+                                                  : m->labels.items[m->service_label - 1].value;
     bool named = m->rules->discover_service_name_count == 0;
-    for (size_t i = 0; i < m->label_count && !named; i++)
-        named = sk_str_is(m->labels[i].name, "service_name") && m->labels[i].value.len > 0;
+    for (size_t i = 0; i < m->labels.count && !named; i++)
+        named =
+            sk_str_is(m->labels.items[i].name, "service_name") && m->labels.items[i].value.len > 0;
     if (!named) {
-        enum sk_err err = label_add(m, SK_STR("service_name"), service);
+        enum sk_err err = label_add(m, &m->labels, SK_STR("service_name"), service);
         if (err != SK_OK)
             return err;
     }
-    if (m->label_count > 1)
-        qsort(m->labels, m->label_count, sizeof(*m->labels), label_cmp);
-    size_t kept = 0;
-    for (size_t i = 0; i < m->label_count; i++) {
-        if (i + 1 < m->label_count && sk_str_eq(m->labels[i].name, m->labels[i + 1].name))
-            continue;
-        if (m->labels[i].value.len > 0)
-            m->labels[kept++] = m->labels[i];
-    }
-    m->label_count = kept;
+    labels_sort(&m->labels);
     return SK_OK;
 }
 
-/* The text of the labels with `severity` (when not empty) as one more. */
-static enum sk_err labels_print(struct otlp_map *m, struct sk_str severity)
+/* The text of the resource's labels and the record's, both sorted; the record's win. */
+static enum sk_err labels_print(struct otlp_map *m)
 {
+    const struct otlp_labels *a = &m->labels, *b = &m->record_labels;
     struct sk_strbuf *out = &m->label_text;
-    struct sk_str name = SK_STR("severity_text");
-    bool pending = severity.len > 0;
+    size_t i = 0, k = 0;
     sk_strbuf_reset(out);
     sk_strbuf_putc(out, '{');
-    for (size_t i = 0; i <= m->label_count; i++) {
-        int c = i == m->label_count ? 1 : sk_str_cmp(m->labels[i].name, name);
-        if (pending && c >= 0) {
-            sk_strbuf_puts(out, out->len > 1 ? ", severity_text=" : "severity_text=");
-            sk_go_quote(out, severity);
-            pending = false;
-        }
-        if (i == m->label_count || (c == 0 && severity.len > 0))
-            continue;
+    while (i < a->count || k < b->count) {
+        int c = i == a->count   ? 1
+                : k == b->count ? -1
+                                : sk_str_cmp(a->items[i].name, b->items[k].name);
+        const struct otlp_label *next = c < 0 ? &a->items[i] : &b->items[k];
+        i += c <= 0;
+        k += c >= 0;
         sk_strbuf_puts(out, out->len > 1 ? ", " : "");
-        sk_strbuf_str(out, m->labels[i].name);
+        sk_strbuf_str(out, next->name);
         sk_strbuf_putc(out, '=');
-        sk_go_quote(out, m->labels[i].value);
+        sk_go_quote(out, next->value);
     }
     sk_strbuf_putc(out, '}');
     return out->failed ? SK_ENOMEM : SK_OK;
@@ -360,7 +352,9 @@ void sk_otlp_scope_begin(struct otlp_map *m)
 enum sk_err sk_otlp_scope_attr(struct otlp_map *m, struct sk_str key,
                                const struct otlp_value *value)
 {
-    return attribute(m, TO_SHARED, key, value);
+    enum sk_attr_action action = sk_attr_rules_action(&m->rules->scope, key);
+    sk_assert(action != SK_ATTR_LABEL);
+    return action == SK_ATTR_DROP ? SK_OK : attribute(m, TO_SHARED, key, value);
 }
 
 enum sk_err sk_otlp_scope_end(struct otlp_map *m, const struct otlp_scope *scope)
@@ -389,9 +383,10 @@ enum sk_err sk_otlp_record_begin(struct otlp_map *m)
 {
     struct sk_push *push = m->push;
     enum sk_err err = SK_OK;
-    /* With severity_text_as_label the record's end decides; any stream will do until then. */
-    if (m->stream == UINT32_MAX && (!m->rules->severity_text_as_label || push->stream_count == 0)) {
-        err = labels_print(m, SK_STR(""));
+    m->record_labels.count = 0;
+    /* With labels of records the record's end decides; any stream will do until then. */
+    if (m->stream == UINT32_MAX && (!m->labels_by_record || push->stream_count == 0)) {
+        err = labels_print(m);
         if (err == SK_OK)
             err = stream_get(m, &m->stream);
     }
@@ -416,7 +411,10 @@ enum sk_err sk_otlp_record_begin(struct otlp_map *m)
 enum sk_err sk_otlp_record_attr(struct otlp_map *m, struct sk_str key,
                                 const struct otlp_value *value)
 {
-    return attribute(m, TO_ENTRY, key, value);
+    enum sk_attr_action action = sk_attr_rules_action(&m->rules->record, key);
+    if (action == SK_ATTR_DROP)
+        return SK_OK;
+    return attribute(m, action == SK_ATTR_LABEL ? TO_RECORD_LABELS : TO_ENTRY, key, value);
 }
 
 /* Lower hexadecimal digits; nothing when all bytes are zero. */
@@ -467,11 +465,11 @@ enum sk_err sk_otlp_record_end(struct otlp_map *m, const struct otlp_record *r)
     struct sk_str line;
     if (err == SK_OK)
         err = sk_otlp_text(&m->push->arena, &m->scratch, &r->body, &line);
-    if (err == SK_OK && m->rules->severity_text_as_label) {
-        struct sk_str severity = r->severity_text;
-        err = sk_utf8_valid(severity) ? SK_OK : utf8_mend(m, &severity);
-        if (err == SK_OK)
-            err = labels_print(m, severity);
+    if (err == SK_OK && m->rules->severity_text_as_label && r->severity_text.len > 0)
+        err = label_add(m, &m->record_labels, SK_STR("severity_text"), r->severity_text);
+    if (err == SK_OK && m->labels_by_record) {
+        labels_sort(&m->record_labels);
+        err = labels_print(m);
         if (err == SK_OK)
             err = stream_get(m, &m->entry_stream[idx]);
     }
@@ -526,7 +524,7 @@ enum sk_err sk_otlp_finish(struct otlp_map *m)
     enum sk_err err = m->disordered ? entries_sort(m) : SK_OK;
     if (err != SK_OK)
         return err;
-    size_t kept = 0; /* only with severity_text_as_label can one be empty */
+    size_t kept = 0; /* only with labels of records can one be empty */
     for (size_t i = 0; i < push->stream_count; i++) {
         if (push->streams[i].entry_count > 0)
             push->streams[kept++] = push->streams[i];

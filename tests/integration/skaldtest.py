@@ -59,10 +59,10 @@ class Server:
         self.log_path = os.path.join(self.folder, "skald.log")
         self.proc = None
 
-    def start(self, ready=True, timeout=60):
+    def start(self, ready=True, timeout=60, wrap=()):
         env = dict(os.environ, **(self.env or {}))
         with open(self.log_path, "a") as log:
-            self.proc = subprocess.Popen([BIN, "-config.file=" + self.config, "-config.expand-env=true"] + self.args,
+            self.proc = subprocess.Popen([*wrap, BIN, "-config.file=" + self.config, "-config.expand-env=true"] + self.args,
                                          stdout=log, stderr=log, env=env)
         if ready:
             end = time.monotonic() + timeout

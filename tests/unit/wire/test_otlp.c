@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "base/varint.h"
+#include "labels/regex.h"
 #include "wire/otlp.h"
 
 enum { NOW = 777 };
@@ -16,10 +17,36 @@ enum { NOW = 777 };
 static const struct sk_str discover[] = {
     {"service", 7}, {"app", 3}, {"k8s_container_name", 18}, {"k8s_job_name", 12}};
 
+/* As many as Loki makes labels, and in its order. */
+static const struct sk_str label_attributes[] = {
+    {"service.name", 12},
+    {"service.namespace", 17},
+    {"service.instance.id", 19},
+    {"deployment.environment", 22},
+    {"deployment.environment.name", 27},
+    {"cloud.region", 12},
+    {"cloud.availability_zone", 23},
+    {"k8s.cluster.name", 16},
+    {"k8s.namespace.name", 18},
+    {"k8s.pod.name", 12},
+    {"k8s.container.name", 18},
+    {"container.name", 14},
+    {"k8s.replicaset.name", 19},
+    {"k8s.deployment.name", 19},
+    {"k8s.statefulset.name", 20},
+    {"k8s.daemonset.name", 18},
+    {"k8s.cronjob.name", 16},
+    {"k8s.job.name", 12},
+};
+
 static struct sk_otlp_rules rules(void)
 {
-    return (struct sk_otlp_rules){sk_otlp_label_attributes, sk_otlp_label_attribute_count, false,
-                                  discover, SK_COUNT_OF(discover)};
+    return (struct sk_otlp_rules){
+        .label_attributes = label_attributes,
+        .label_attribute_count = SK_COUNT_OF(label_attributes),
+        .discover_service_name = discover,
+        .discover_service_name_count = SK_COUNT_OF(discover),
+    };
 }
 
 /* `name=value` of an entry by name, of equal names the first one, empty values left out. */
@@ -324,7 +351,8 @@ static void rules_decide_about_labels(void **state)
                          "\"severityText\":\"A\"},"
                          "{\"timeUnixNano\":3},{\"timeUnixNano\":4,\"severityText\":\"B\"}]}]}]}";
     struct sk_str mine = {"mine", 4};
-    struct sk_otlp_rules r = {&mine, 1, true, NULL, 0};
+    struct sk_otlp_rules r = {
+        .label_attributes = &mine, .label_attribute_count = 1, .severity_text_as_label = true};
     char *got = decoded(true, (struct sk_slice){(const uint8_t *)body, strlen(body)}, &r);
     assert_string_equal(got,
                         "{mine=\"m\"}\n3  service_name=s\n"
@@ -332,6 +360,102 @@ static void rules_decide_about_labels(void **state)
                         "4  service_name=s severity_text=B\n"
                         "{mine=\"m\", severity_text=\"A\"}\n2  service_name=s severity_text=A\n");
     sk_free(got);
+}
+
+static void body_gives(const char *body, const struct sk_otlp_rules *r, const char *want)
+{
+    char *got = decoded(true, (struct sk_slice){(const uint8_t *)body, strlen(body)}, r);
+    if (strcmp(got, want) != 0)
+        fail_msg("\n got: %s\nwant: %s", got, want);
+    sk_free(got);
+}
+
+static void rules_decide_about_every_attribute(void **state)
+{
+    (void)state;
+#define NESTED(k)                                                                                  \
+    "{\"key\":\"" k "\",\"value\":{\"kvlistValue\":{\"values\":[" ATTR("in", "n") "]}}}"
+    static const char resource_has[] = ATTR("service.name", "s") "," ATTR("my.app", "m") "," ATTR(
+        "secret", "x") "," ATTR("rest", "r") "," NESTED("k8s.pod");
+    static const char scope_has[] = ATTR("my.app", "sc") "," ATTR("secret", "y");
+    static const char record_has[] =
+        ATTR("lvl", "hi") "," ATTR("secret", "z") "," ATTR("other", "o") "," NESTED("lvl.map");
+    char *body = NULL;
+    assert_true(asprintf(&body,
+                         "{\"resourceLogs\":[{\"resource\":{\"attributes\":[%s]},"
+                         "\"scopeLogs\":[{\"scope\":{\"attributes\":[%s]},"
+                         "\"logRecords\":[{\"timeUnixNano\":1,\"attributes\":[%s]}]}]}]}",
+                         resource_has, scope_has, record_has) > 0);
+    static const struct sk_str app[] = {{"my.app", 6}, {"service.name", 12}};
+    static const struct sk_str secret[] = {{"secret", 6}};
+    struct sk_regex *pods = NULL, *levels = NULL;
+    struct sk_error why;
+    assert_int_equal(sk_regex_create(SK_STR("k8s.*"), SK_REGEX_ANCHORED, &pods, &why), SK_OK);
+    assert_int_equal(sk_regex_create(SK_STR("lvl|lvl\\.map"), SK_REGEX_ANCHORED, &levels, &why),
+                     SK_OK);
+    const struct sk_attr_rule resource[] = {{SK_ATTR_DROP, secret, 1, NULL},
+                                            {SK_ATTR_LABEL, app, 2, NULL},
+                                            {SK_ATTR_LABEL, NULL, 0, pods}};
+    const struct sk_attr_rule scope[] = {{SK_ATTR_DROP, secret, 1, NULL}};
+    const struct sk_attr_rule record[] = {{SK_ATTR_LABEL, NULL, 0, levels},
+                                          {SK_ATTR_DROP, secret, 1, NULL}};
+    struct sk_otlp_rules r = {
+        .resource = {resource, 3}, .scope = {scope, 1}, .record = {record, 2}};
+    body_gives(body, &r,
+               "{k8s_pod_in=\"n\", lvl=\"hi\", lvl_map_in=\"n\", my_app=\"m\", "
+               "service_name=\"s\"}\n1  my_app=sc other=o rest=r\n");
+    r.record.count = 0;
+    r.resource.count = 1;
+    body_gives(body, &r,
+               "{}\n1  k8s_pod_in=n lvl=hi lvl_map_in=n my_app=sc other=o rest=r "
+               "secret=z service_name=s\n");
+    /* the defaults come before any rule */
+    r.resource = (struct sk_attr_rules){&(struct sk_attr_rule){SK_ATTR_DROP, app, 2, NULL}, 1};
+    r.label_attributes = app;
+    r.label_attribute_count = 1;
+    r.scope.count = 0;
+    body_gives(body, &r,
+               "{my_app=\"m\"}\n1  k8s_pod_in=n lvl=hi lvl_map_in=n my_app=sc other=o rest=r "
+               "secret=y\n");
+    sk_regex_destroy(levels);
+    sk_regex_destroy(pods);
+    free(body);
+}
+
+static void labels_of_records_hide_those_of_their_resource(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"resourceLogs\":[{\"resource\":{\"attributes\":[" ATTR(
+        "service.name",
+        "s") "]},"
+             "\"scopeLogs\":[{\"logRecords\":["
+             "{\"timeUnixNano\":1},"
+             "{\"timeUnixNano\":2,\"attributes\":[" ATTR(
+                 "service.name",
+                 "t") "]},"
+                      "{\"timeUnixNano\":3,\"attributes\":[" ATTR("z", "1") "," ATTR(
+                          "z",
+                          "2\\\"") "]},"
+                                   "{\"timeUnixNano\":4,\"attributes\":[" ATTR(
+                                       "severity.text",
+                                       "attr") "],"
+                                               "\"severityText\":\"own\"},"
+                                               "{\"timeUnixNano\":5,\"attributes\":[" ATTR(
+                                                   "z",
+                                                   "") "]},"
+                                                       "{\"timeUnixNano\":6,\"attributes\":[" ATTR(
+                                                           "z", "\xff") "]}]}]}]}";
+    static const struct sk_str names[] = {{"service.name", 12}, {"z", 1}, {"severity.text", 13}};
+    const struct sk_attr_rule label = {SK_ATTR_LABEL, names, 3, NULL};
+    struct sk_otlp_rules r = rules();
+    r.record = (struct sk_attr_rules){&label, 1};
+    r.severity_text_as_label = true;
+    body_gives(body, &r,
+               "{service_name=\"s\"}\n1 \n5 \n"
+               "{service_name=\"t\"}\n2 \n"
+               "{service_name=\"s\", z=\"2\\\"\"}\n3 \n"
+               "{service_name=\"s\", severity_text=\"own\"}\n4  severity_text=own\n"
+               "{service_name=\"s\", z=\"\xef\xbf\xbd\"}\n6 \n");
 }
 
 static void equal_labels_make_one_stream(void **state)
@@ -763,6 +887,8 @@ int main(void)
         cmocka_unit_test(times_fall_back_to_observed_and_now),
         cmocka_unit_test(resources_give_labels_and_a_service_name),
         cmocka_unit_test(rules_decide_about_labels),
+        cmocka_unit_test(rules_decide_about_every_attribute),
+        cmocka_unit_test(labels_of_records_hide_those_of_their_resource),
         cmocka_unit_test(equal_labels_make_one_stream),
         cmocka_unit_test(members_may_come_in_any_order_and_spelling),
         cmocka_unit_test(lone_surrogates_become_replacement_runes),
