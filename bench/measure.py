@@ -29,8 +29,8 @@ import urllib.request
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TICK = os.sysconf("SC_CLK_TCK")
 NEEDLE = "nosuchtoken42xq"
-IDLE_RSS_MB = 12
-RESTART_RSS_MB = 64
+IDLE_RSS_MB = 10
+RESTART_RSS_MB = 40
 READY_S = 1.0
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

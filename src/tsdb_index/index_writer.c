@@ -116,6 +116,8 @@ static enum sk_err input_check(const struct sk_index_input *in)
     size_t n = input_label_count(in);
     if (n > SK_INDEX_LABELS_MAX)
         return SK_ELIMIT;
+    if (n > 0 && input_label(in, 0).name.len == 0)
+        return SK_EINVAL; /* the empty name stands for the list of all series */
     for (size_t i = 1; i < n; i++) {
         if (sk_str_cmp(input_label(in, i - 1).name, input_label(in, i).name) >= 0)
             return SK_EINVAL;

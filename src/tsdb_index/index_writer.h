@@ -31,7 +31,7 @@ struct sk_index_sums {
 };
 
 /* Appends the unpacked file to `out` (the caller packs it with gzip). `version` is 2 or 3.
- *   SK_EINVAL  labels out of order, or a chunk that ends before it begins
+ *   SK_EINVAL  labels out of order or one without a name, or a chunk that ends before it begins
  *   SK_ELIMIT  more than 64 GiB of series or a section above 4 GiB
  *   SK_ENOMEM  `out` or memory is used up
  * `out` is cut back on failure. */

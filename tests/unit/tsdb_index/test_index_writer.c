@@ -139,6 +139,7 @@ static void unsorted_labels_and_inverted_chunks_are_refused(void **state)
 {
     (void)state;
     static const struct sk_label bad[] = {{{"b", 1}, {"1", 1}}, {{"a", 1}, {"1", 1}}};
+    static const struct sk_label nameless[] = {{{"", 0}, {"", 0}}};
     static const struct sk_index_chunk good[] = {{10, 20, 1, 1, 7}},
                                        inverted[] = {{10, 9, 1, 1, 7}};
     struct sk_index_input in = {{bad, 2}, {NULL, 0}, 5, good, 1};
@@ -149,6 +150,9 @@ static void unsorted_labels_and_inverted_chunks_are_refused(void **state)
     assert_int_equal(sk_index_build(&in, 1, 3, &out, &sums), SK_EINVAL);
     in.labels = (struct sk_labelset){bad, 1};
     in.chunks = inverted;
+    assert_int_equal(sk_index_build(&in, 1, 3, &out, &sums), SK_EINVAL);
+    in.labels = (struct sk_labelset){nameless, 1};
+    in.chunks = good;
     assert_int_equal(sk_index_build(&in, 1, 3, &out, &sums), SK_EINVAL);
     assert_int_equal(out.len, 4);
     sk_strbuf_deinit(&out);
