@@ -248,8 +248,9 @@ static bool head_room(struct sk_ingester *ing, struct ichunk *c, size_t need)
     if (c->head != NULL && need <= c->head->cap - c->head_len)
         return true;
     size_t cap = c->head == NULL ? HEAD_BYTES_FIRST : 2 * c->head->cap;
-    if (c->head == NULL && c->block_count > 0) /* it has filled one before */
-        cap = HEAD_BYTES_FIRST * 8;
+    if (c->head == NULL && c->block_count > 0) /* it has filled one before: a quarter block, with
+                                                  room for what stands beside the lines */
+        cap = (size_t)ing->config->chunk_block_size / 16 * 5;
     if (cap < c->head_len + need)
         cap = c->head_len + need + need / 8;
     if (c->head != NULL && atomic_load(&c->head->refs) == 1)
