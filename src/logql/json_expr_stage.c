@@ -196,7 +196,7 @@ static enum sk_pipeline_verdict json_expr_run(struct sk_pipeline_run *run, const
 {
     const struct json_expr *stage = data;
     struct sk_str line = run->line;
-    if (line.len == 0)
+    if (line.len == 0 || sk_run_done(run))
         return SK_PIPELINE_KEEP;
     if (line.ptr[0] != '{' && line.ptr[0] != '[' && line.ptr[0] != '"') {
         run->labels.error = SK_STR("JSONParserErr"); /* without touching the details */

@@ -50,6 +50,9 @@ static bool pair_extract(struct sk_pipeline_run *run, const struct logfmt *stage
 {
     if (pair->value.len == 0 && !stage->keep_empty)
         return true;
+    if (run->pipeline->need != SK_NEED_ALL && sk_key_is_plain(pair->key) &&
+        !sk_run_wants(run, pair->key))
+        return true;
     struct sk_label_slot *slot = sk_run_key_slot(run, pair->key);
     slot = slot == NULL ? NULL : sk_run_extract_to(run, slot);
     return slot == NULL || sk_run_extract(run, slot, pair_value(run, pair));
@@ -61,10 +64,10 @@ static enum sk_pipeline_verdict logfmt_run(struct sk_pipeline_run *run, const vo
     struct sk_str line = run->line;
     struct sk_logfmt s = {line.ptr, line.ptr, line.ptr + line.len};
     struct sk_logfmt_pair pair;
-    for (;;) {
+    while (!sk_run_done(run)) {
         enum sk_logfmt_result got = sk_logfmt_next(&s, &pair);
         if (got == SK_LOGFMT_END || run->labels.failed)
-            return SK_PIPELINE_KEEP;
+            break;
         if (got == SK_LOGFMT_OK) {
             if (!pair_extract(run, stage, &pair))
                 return SK_PIPELINE_DROP;
@@ -74,6 +77,7 @@ static enum sk_pipeline_verdict logfmt_run(struct sk_pipeline_run *run, const vo
             sk_logfmt_recover(&s, got);
         }
     }
+    return SK_PIPELINE_KEEP;
 }
 
 /* ---- chosen pairs ---- */
@@ -134,6 +138,8 @@ static enum sk_pipeline_verdict logfmt_expr_run(struct sk_pipeline_run *run, con
     struct sk_str line = run->line;
     struct sk_logfmt s = {line.ptr, line.ptr, line.ptr + line.len};
     struct sk_logfmt_pair pair;
+    if (sk_run_done(run))
+        return SK_PIPELINE_KEEP;
     for (size_t i = 0; i < stage->count; i++) {
         struct sk_label_slot *slot = sk_run_pinned(run, stage->targets[i].name);
         if (sk_label_target(&run->labels, slot) == slot)

@@ -44,6 +44,14 @@ struct sk_pipeline {
     struct sk_str *names; /* pinned, SK_NAMES_FIXED first */
     size_t name_count, name_cap;
     const struct sk_label_test **early; /* by name, or NULL */
+    /* of metric queries */
+    enum sk_pipeline_need need;
+    size_t *required; /* pinned names that are asked for, unless need is SK_NEED_ALL */
+    size_t required_count;
+    size_t *group;  /* pinned: hints->names */
+    size_t unwrap;  /* pinned, or SIZE_MAX */
+    size_t post_at; /* stages from here on are for sk_pipeline_run_post() */
+    bool line_only; /* nothing but line filters */
 };
 
 struct sk_pipeline_run {
@@ -106,7 +114,19 @@ static inline void sk_run_error(struct sk_pipeline_run *run, struct sk_str error
     run->labels.error_details = details;
 }
 
-/* Where an implicit parser writes its value for the label `slot`: NULL when it must not. */
+/* Nothing that the query asks for is missing: parsers have no work (any more). */
+static inline bool sk_run_done(const struct sk_pipeline_run *run)
+{
+    return run->pipeline->need != SK_NEED_ALL && run->labels.required_left == 0;
+}
+
+/* Whether a parser may be asked for a label of that name before any suffix; for an object, for one
+ * whose name begins so. */
+bool sk_run_wants(const struct sk_pipeline_run *run, struct sk_str name);
+bool sk_run_wants_prefix(const struct sk_pipeline_run *run, struct sk_str prefix);
+
+/* Where an implicit parser writes its value for the label `slot`: NULL when it must not or
+ * need not. */
 struct sk_label_slot *sk_run_extract_to(struct sk_pipeline_run *run, struct sk_label_slot *slot);
 
 /* Whether the entry passes the early test of a label that was just written (or of the error slot). */

@@ -74,7 +74,7 @@ static enum sk_pipeline_verdict unpack_run(struct sk_pipeline_run *run, const vo
     struct sk_jw_value value;
     struct sk_str key;
     (void)data; /* nothing to configure */
-    if (run->line.len == 0)
+    if (run->line.len == 0 || sk_run_done(run))
         return SK_PIPELINE_KEEP;
     if (run->line.ptr[0] != '{') {
         sk_run_error(run, SK_STR("JSONParserErr"),
