@@ -60,8 +60,7 @@ struct sk_pipeline_hints {
     size_t name_count;
     struct sk_str unwrap;                    /* the label that holds the value; empty: none */
     const struct sk_ast_stage *post_filters; /* label filters, for sk_pipeline_run_post() */
-    bool
-        line_unread; /* the line is not used in the end: a line_format that no stage reads is left out */
+    bool line_unread;                        /* a line_format that no stage reads is left out */
 };
 
 /* As sk_pipeline_create(). `hints` are borrowed during the call. */
