@@ -23,7 +23,7 @@ enum sk_err sk_query_no_memory(struct sk_error *reterr); /* SK_ENOMEM */
 SK_MUST_CHECK enum sk_err sk_query_interrupted(_Atomic bool *stop, int64_t deadline_mono_ns,
                                                struct sk_error *reterr);
 
-/* Asks the sources, live ones first. The selection is initialised, and deinitialised by the caller. */
+/* Asks the sources, live ones first. The caller initialises and deinitialises the selection. */
 SK_MUST_CHECK enum sk_err sk_query_select(struct sk_selection *sel, const struct sk_source *sources,
                                           size_t count, struct sk_error *reterr);
 
