@@ -111,7 +111,8 @@ static bool is_target_name(const struct sk_pipeline_run *run, const struct logfm
     return false;
 }
 
-/* A pair goes to the targets that ask for its key, else to the one that is called so. A key that an
+/* A pair goes to the targets that ask for its key, else to the one that is called so. In a metric
+ * query that asks for some labels only, the key itself must be one of them, with a value. A key that an
  * earlier stage has written counts only when a target is called so. */
 static void pair_assign(struct sk_pipeline_run *run, const struct logfmt *stage,
                         const struct sk_logfmt_pair *pair)
@@ -123,6 +124,9 @@ static void pair_assign(struct sk_pipeline_run *run, const struct logfmt *stage,
     if (path->failed || path->len == 0)
         return;
     struct sk_str key = sk_strbuf_view(path);
+    if (!sk_run_wants(run, key) ||
+        (run->pipeline->need != SK_NEED_ALL && pair->value.len == 0 && !stage->keep_empty))
+        return;
     if (!is_target_name(run, stage, key)) {
         const struct sk_label_slot *known = sk_label_slot_find(&run->labels, key);
         if (known != NULL && sk_label_extracted(&run->labels, known))
@@ -140,12 +144,12 @@ static enum sk_pipeline_verdict logfmt_expr_run(struct sk_pipeline_run *run, con
     struct sk_logfmt_pair pair;
     if (sk_run_done(run))
         return SK_PIPELINE_KEEP;
-    for (size_t i = 0; i < stage->count; i++) {
+    for (size_t i = 0; i < stage->count && run->pipeline->need == SK_NEED_ALL; i++) {
         struct sk_label_slot *slot = sk_run_pinned(run, stage->targets[i].name);
         if (sk_label_target(&run->labels, slot) == slot)
             sk_label_write(&run->labels, slot, SK_STR(""));
     }
-    while (!run->labels.failed) {
+    while (!run->labels.failed && !sk_run_done(run)) {
         enum sk_logfmt_result got = sk_logfmt_next(&s, &pair);
         if (got == SK_LOGFMT_END)
             break;

@@ -204,6 +204,8 @@ static enum sk_err needs_find(struct sk_pipeline_maker *m, const struct sk_ast_s
         return err;
     for (const struct sk_ast_stage *s = first; s != NULL && err == SK_OK; s = s->next)
         err = is_left_out(s, h) ? SK_OK : stage_reads(m, s);
+    for (const struct sk_ast_stage *s = h->post_filters; s != NULL && err == SK_OK; s = s->next)
+        err = stage_reads(m, s);
     for (size_t i = 0; i < h->name_count && err == SK_OK; i++)
         err = need_add(m, h->names[i]);
     if (err == SK_OK && h->unwrap.len > 0)
@@ -215,7 +217,7 @@ static size_t hint_names_bound(const struct sk_pipeline_hints *h)
 {
     size_t n = 2 * h->name_count + 2;
     for (const struct sk_ast_stage *s = h->post_filters; s != NULL; s = s->next)
-        n += names_bound(s);
+        n += 2 * names_bound(s);
     return n;
 }
 

@@ -60,6 +60,38 @@ static enum sk_err repeats_check(struct sk_repeats *r, uint64_t hash, bool *ret_
     return err;
 }
 
+static enum sk_err tie_hashed(struct sk_ties *t, const struct sk_block_entry *e, bool *ret_repeat)
+{
+    uint64_t h = sk_hash_mem(e->line.ptr, e->line.len) * 0x9e3779b97f4a7c15u ^
+                 sk_hash_mem(e->meta.ptr, e->meta.len);
+    *ret_repeat = sk_hmap_first(&t->more, h) != SK_HMAP_END;
+    return *ret_repeat || sk_hmap_add(&t->more, h, t) ? SK_OK : SK_ENOMEM;
+}
+
+/* Whether the block has an equal entry before this one. */
+static enum sk_err tie_check(struct sk_ties *t, const struct sk_block_entry *e, bool *ret_repeat)
+{
+    *ret_repeat = false;
+    if (t->count == 0 || t->ts_ns != e->ts_ns) {
+        if (t->count > SK_TIES_COMPARED)
+            sk_hmap_deinit(&t->more);
+        t->ts_ns = e->ts_ns;
+        t->count = 0;
+    }
+    for (size_t i = 0; i < t->count && i < SK_TIES_COMPARED; i++) {
+        const struct sk_block_entry *k = &t->items[i];
+        if (sk_str_eq(k->line, e->line) &&
+            sk_str_eq(sk_str_of_slice(k->meta), sk_str_of_slice(e->meta))) {
+            *ret_repeat = true;
+            return SK_OK;
+        }
+    }
+    if (t->count++ >= SK_TIES_COMPARED)
+        return tie_hashed(t, e, ret_repeat);
+    t->items[t->count - 1] = *e;
+    return SK_OK;
+}
+
 /* ---- values ---- */
 
 /* Decimal numbers of up to 15 digits, with a point, are exact as a quotient of two exact doubles. */
@@ -325,16 +357,15 @@ enum sk_err sk_extract_entry(struct sk_extract *x, struct sk_unit_scan *scan, st
         sk_windows_piece(&x->leaf->windows, e->ts_ns, &x->piece);
     if (!x->piece.wanted || !sk_pipeline_line_passes(x->pipe, e->line, x->needle.len > 0))
         return SK_OK;
-    if (repeats != NULL) {
-        bool repeat;
-        enum sk_err err = sk_unit_scan_meta(scan, unit, e->meta);
+    bool repeat;
+    enum sk_err err = tie_check(x->ties, e, &repeat);
+    if (err == SK_OK && repeats != NULL && !repeat) {
+        err = sk_unit_scan_meta(scan, unit, e->meta);
         if (err == SK_OK)
             err = repeats_check(repeats, entry_hash(scan, e, salt), &repeat);
-        if (err != SK_OK)
-            return err == SK_ENOMEM ? err : SK_OK;
-        if (repeat)
-            return SK_OK;
     }
+    if (err != SK_OK || repeat)
+        return err == SK_ECORRUPT ? SK_OK : err; /* damaged metadata */
     return entry_kept(x, scan, unit, e);
 }
 
@@ -348,6 +379,9 @@ enum sk_err sk_extract_init(struct sk_extract *x, const struct sk_leaf *leaf,
     sk_strbuf_init(&x->error_text, 1u << 20);
     x->by_bytes = sk_pipeline_line_only(leaf->pipeline) && leaf->unwrap == NULL;
     x->piece = (struct sk_piece){INT64_MAX, INT64_MAX, 0, false};
+    x->ties = sk_arena_calloc(arena, 1, sizeof(*x->ties));
+    if (x->ties == NULL)
+        return SK_ENOMEM;
     if (x->by_bytes) {
         x->metas = sk_arena_calloc(arena, SK_META_CACHE_SLOTS, sizeof(*x->metas));
         if (x->metas == NULL)
@@ -359,6 +393,8 @@ enum sk_err sk_extract_init(struct sk_extract *x, const struct sk_leaf *leaf,
 void sk_extract_deinit(struct sk_extract *x)
 {
     sk_acc_deinit(&x->acc);
+    if (x->ties != NULL)
+        sk_hmap_deinit(&x->ties->more);
     sk_pipeline_run_destroy(x->pipe);
     sk_free(x->labels);
     sk_strbuf_deinit(&x->error_text);
@@ -384,4 +420,10 @@ void sk_extract_unit(struct sk_extract *x)
 {
     x->unit_seq++;
     x->last_meta = NULL;
+}
+
+void sk_extract_block(struct sk_extract *x)
+{
+    sk_hmap_deinit(&x->ties->more);
+    x->ties->count = 0;
 }

@@ -44,6 +44,17 @@ struct sk_repeats {
 
 /* ---- extraction ---- */
 
+/* Entries of one time in the present block: where a block was put in order, an entry may stand beside
+ * the one that it repeats. The first few are compared, further ones known by a hash. */
+enum { SK_TIES_COMPARED = 64 };
+
+struct sk_ties {
+    int64_t ts_ns;
+    size_t count; /* 0: none */
+    struct sk_block_entry items[SK_TIES_COMPARED];
+    struct sk_hmap more;
+};
+
 enum { SK_META_CACHE_SLOTS = 256, SK_META_CACHE_BYTES = 64 };
 
 /* Series by the bytes of an entry's metadata, within one unit. */
@@ -61,6 +72,7 @@ struct sk_extract {
     struct sk_str needle;
     bool by_bytes; /* neither line nor labels are looked at: see sk_extract_stream() */
     struct sk_piece piece;
+    struct sk_ties *ties;
     const struct sk_sel_stream *stream;
     bool stream_fixed; /* all entries of the stream are of one series, `series` when known */
     bool series_known;
@@ -82,6 +94,9 @@ void sk_extract_deinit(struct sk_extract *x); /* zeroed: fine */
 /* What follows are entries of this stream; of another unit. */
 void sk_extract_stream(struct sk_extract *x, const struct sk_sel_stream *stream);
 void sk_extract_unit(struct sk_extract *x);
+
+/* What follows are entries of another block. */
+void sk_extract_block(struct sk_extract *x);
 
 /* One entry that holds the needle. `repeats` is asked when not NULL. SK_ENOMEM, SK_ELIMIT (too many
  * series), SK_EINVAL (the entry has an error; x->error says so). */

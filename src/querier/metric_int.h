@@ -209,6 +209,7 @@ enum sk_node_kind {
     SK_NODE_BINARY,
     SK_NODE_CONSTANT, /* literal or vector(): one series without labels */
     SK_NODE_REPLACE,
+    SK_NODE_PIECES,
 };
 
 struct sk_node {
@@ -219,6 +220,10 @@ struct sk_node {
     const struct sk_node *left, *right;
     struct sk_leaf *leaf;
     double constant;
+    /* PIECES: the aggregation at `left` is evaluated over `steps` pieces of the range, and its
+     * values become one by the function of the leaf */
+    size_t steps;
+    double divisor; /* 0: none */
     /* AGGREGATE */
     enum sk_vector_op op;
     int64_t param;
@@ -244,7 +249,8 @@ struct sk_mrun {
     struct sk_metric_scan *scan; /* holds what the leaves have found */
     bool sorted;                 /* the query has sort or sort_desc */
     size_t step_count;
-    int64_t step_ns; /* > 0 */
+    int64_t step_ns;  /* > 0 */
+    int64_t piece_ns; /* Loki's queries are this long; the limit of series holds in each */
 };
 
 enum sk_err sk_mrun_no_memory(struct sk_mrun *r);

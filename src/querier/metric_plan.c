@@ -6,6 +6,8 @@
  *       parsers are told that no other label is needed
  *   avg: sum / count, when Loki could spread it over shards
  *   avg_over_time with a grouping: sum of values / number of entries, whether they have a value or not
+ *   an instant sum, min, max or avg over a range of more than an hour: done for each hour, and the
+ *       results combined by what the range function combines hours with, although that is wrong
  *   the largest parts that Loki could spread over shards are queries of their own, each with the
  *       limit of series */
 #include "base/alloc.h"
@@ -254,6 +256,8 @@ static enum sk_err leaf_add(struct sk_mrun *r, const struct sk_ast_expr *e, enum
         err = leaf_pipeline(r, leaf);
     if (err != SK_OK)
         return err;
+    if (range->range_ns > r->piece_ns)
+        r->piece_ns = range->range_ns;
     r->leaves[r->leaf_count++] = leaf;
     *ret = (struct sk_node){.kind = SK_NODE_LEAF, .ast = e, .leaf = leaf};
     return SK_OK;
@@ -318,6 +322,73 @@ static bool pushes_down(const struct sk_ast_expr *e)
            op == SK_RANGE_BYTES_RATE || op == SK_RANGE_SUM;
 }
 
+/* ---- instant queries by the hour ---- */
+
+/* Whether an aggregation of hours differs from one of the whole. */
+static bool hours_differ(enum sk_vector_op outer, enum sk_range_op inner)
+{
+    if (outer == SK_VECTOR_SUM)
+        return inner == SK_RANGE_MIN || inner == SK_RANGE_MAX;
+    if (outer == SK_VECTOR_MIN)
+        return inner != SK_RANGE_MIN;
+    if (outer == SK_VECTOR_MAX)
+        return inner != SK_RANGE_MAX;
+    return outer == SK_VECTOR_AVG;
+}
+
+/* json, logfmt: as many labels as there are in a line. */
+static bool has_parser(const struct sk_ast_log *log)
+{
+    for (const struct sk_ast_stage *s = log->stages; s != NULL; s = s->next) {
+        if ((s->kind == SK_STAGE_JSON || s->kind == SK_STAGE_LOGFMT) && s->extractions == NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool goes_by_hours(const struct sk_mrun *r, const struct sk_ast_expr *e)
+{
+    const struct sk_ast_expr *in = e->u.vector.expr;
+    if (in->kind != SK_AST_RANGE_AGG)
+        return false;
+    bool rate = in->u.range.op == SK_RANGE_RATE || in->u.range.op == SK_RANGE_BYTES_RATE;
+    return r->q->step_ns == 0 && splits_by_hour(in) &&
+           in->u.range.range.range_ns > SK_NS_PER_HOUR &&
+           !(rate && has_parser(&in->u.range.range.log)) &&
+           hours_differ(e->u.vector.op, in->u.range.op);
+}
+
+/* The leaf counts or adds in hours that end at the time of the query; what the whole range does not
+ * reach is cut off the first. */
+static void leaf_split(struct sk_leaf *leaf, struct sk_node *pieces)
+{
+    int64_t end = leaf->windows.first_ns, start = leaf->windows.start_ns;
+    int64_t range = leaf->windows.range_ns;
+    size_t count = (size_t)((range + SK_NS_PER_HOUR - 1) / SK_NS_PER_HOUR);
+    bool rate = leaf->op == SK_RANGE_RATE || leaf->op == SK_RANGE_BYTES_RATE;
+    pieces->steps = count;
+    pieces->divisor = rate ? (double)range / 1e9 : 0;
+    if (leaf->op == SK_RANGE_RATE)
+        leaf->op = leaf->unwrap == NULL ? SK_RANGE_COUNT : SK_RANGE_SUM;
+    else if (leaf->op == SK_RANGE_BYTES_RATE)
+        leaf->op = SK_RANGE_BYTES;
+    sk_windows_init(&leaf->windows, end - (int64_t)(count - 1) * SK_NS_PER_HOUR, SK_NS_PER_HOUR,
+                    count, SK_NS_PER_HOUR);
+    leaf->windows.start_ns = start;
+    leaf->series_max = 0;
+}
+
+static enum sk_err hours_plan(struct sk_mrun *r, struct sk_node *ret)
+{
+    struct sk_node *inner = node_new(r);
+    if (inner == NULL)
+        return no_memory(r);
+    *inner = *ret;
+    *ret = (struct sk_node){.kind = SK_NODE_PIECES, .left = inner, .leaf = inner->left->leaf};
+    leaf_split(inner->left->leaf, ret);
+    return SK_OK;
+}
+
 static enum sk_err vector_plan(struct sk_mrun *r, const struct sk_ast_expr *e, bool inside,
                                struct sk_node *ret)
 {
@@ -341,7 +412,8 @@ static enum sk_err vector_plan(struct sk_mrun *r, const struct sk_ast_expr *e, b
                             .mode = g.mode,
                             .names = g.names,
                             .name_count = g.count};
-    return node_plan(r, e->u.vector.expr, false, inside, &ret->left);
+    err = node_plan(r, e->u.vector.expr, false, inside, &ret->left);
+    return err == SK_OK && goes_by_hours(r, e) ? hours_plan(r, ret) : err;
 }
 
 static enum sk_err replace_plan(struct sk_mrun *r, const struct sk_ast_expr *e, bool inside,
@@ -398,7 +470,7 @@ static enum sk_err node_plan(struct sk_mrun *r, const struct sk_ast_expr *e, boo
         return err;
     n->ast = n->kind == SK_NODE_BINARY && e->kind != SK_AST_BINARY ? NULL : e;
     n->limited = limited && e->kind != SK_AST_LITERAL;
-    if (n->kind == SK_NODE_LEAF && (n->limited || top))
+    if (n->kind == SK_NODE_LEAF && (top || (n->limited && r->step_count == 1)))
         n->leaf->series_max = r->q->series_max;
     *ret = n;
     return SK_OK;

@@ -89,6 +89,83 @@ static enum sk_err constant_eval(struct sk_mrun *r, const struct sk_node *n, str
     return sk_mvector_add(r, ret, sk_mlabels_intern(&r->table, none), row);
 }
 
+/* What the pieces of an instant query give together. */
+static double pieces_join(const struct sk_node *n, const double *row)
+{
+    enum sk_range_op op = n->leaf->op;
+    double all = sk_no_value();
+    for (size_t i = 0; i < n->steps; i++) {
+        double v = row[i];
+        if (!sk_has_value(v))
+            continue;
+        if (!sk_has_value(all))
+            all = v;
+        else if (op == SK_RANGE_MIN || op == SK_RANGE_MAX)
+            all = isnan(all) || (op == SK_RANGE_MIN ? v < all : v > all) ? v : all;
+        else
+            all += v;
+    }
+    return sk_has_value(all) && n->divisor > 0 ? all / n->divisor : all;
+}
+
+static enum sk_err pieces_eval(struct sk_mrun *r, const struct sk_node *n, struct sk_mvector *ret)
+{
+    struct sk_mvector in = {0};
+    r->step_count = n->steps;
+    enum sk_err err = sk_aggregate_eval(r, n->left, &in);
+    r->step_count = 1;
+    for (size_t i = 0; i < in.count && err == SK_OK; i++) {
+        double *row = sk_row_new(r);
+        if (row != NULL)
+            *row = pieces_join(n, in.items[i].row);
+        err = sk_mvector_add(r, ret, in.items[i].labels, row);
+    }
+    sk_mvector_deinit(&in);
+    return err;
+}
+
+static int64_t floor_to(int64_t t, int64_t step)
+{
+    int64_t rem = t % step;
+    return rem < 0 ? t - rem - step : t - rem;
+}
+
+static int64_t step_at(const struct sk_mrun *r, size_t i)
+{
+    return r->q->start_ns + (int64_t)i * r->step_ns;
+}
+
+/* The number of series that have a value at a step of [from, end). */
+static uint64_t series_between(const struct sk_mvector *v, size_t from, size_t end)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        size_t k = from;
+        while (k < end && !sk_has_value(v->items[i].row[k]))
+            k++;
+        n += k < end;
+    }
+    return n;
+}
+
+/* The series of a part that Loki runs as a query of its own, in each piece of time. */
+static enum sk_err part_check(struct sk_mrun *r, const struct sk_mvector *v)
+{
+    uint64_t max = r->q->series_max;
+    if (max == 0 || v->count <= max)
+        return SK_OK;
+    for (size_t from = 0, end; from < r->step_count; from = end) {
+        int64_t piece = floor_to(step_at(r, from), r->piece_ns);
+        for (end = from + 1; end < r->step_count; end++) {
+            if (floor_to(step_at(r, end), r->piece_ns) != piece)
+                break;
+        }
+        if (series_between(v, from, end) > max)
+            return sk_mrun_too_many_series(r);
+    }
+    return SK_OK;
+}
+
 /* Series without any value are no part of a result. */
 static void drop_empty(struct sk_mrun *r, struct sk_mvector *v)
 {
@@ -124,13 +201,14 @@ enum sk_err sk_node_eval(struct sk_mrun *r, const struct sk_node *n, struct sk_m
     case SK_NODE_REPLACE:
         err = sk_replace_eval(r, n, ret);
         break;
+    case SK_NODE_PIECES:
+        err = pieces_eval(r, n, ret);
+        break;
     }
     if (err != SK_OK)
         return err;
     drop_empty(r, ret);
-    if (n->limited && r->q->series_max > 0 && ret->count > r->q->series_max)
-        return sk_mrun_too_many_series(r);
-    return SK_OK;
+    return n->limited ? part_check(r, ret) : SK_OK;
 }
 
 /* ---- the result ---- */
@@ -159,7 +237,7 @@ static enum sk_err series_give(struct sk_mrun *r, const struct sk_mseries *items
         return sk_mrun_no_memory(r);
     ret->count = 0;
     for (size_t k = 0; k < r->step_count; k++) {
-        int64_t ts = r->q->start_ns + (int64_t)k * r->step_ns;
+        int64_t ts = step_at(r, k);
         for (size_t i = 0; i < n; i++) {
             if (sk_has_value(items[i].row[k]))
                 ret->points[ret->count++] =
@@ -199,12 +277,6 @@ static enum sk_err result_make(struct sk_mrun *r, struct sk_mvector *v)
 
 /* ---- the whole ---- */
 
-static int64_t floor_to(int64_t t, int64_t step)
-{
-    int64_t rem = t % step;
-    return rem < 0 ? t - rem - step : t - rem;
-}
-
 bool sk_metric_align(int64_t *start_ns, int64_t *end_ns, int64_t step_ns)
 {
     if (*start_ns < INT64_MIN + step_ns || *end_ns > INT64_MAX - step_ns)
@@ -242,6 +314,7 @@ enum sk_err sk_metric_query_run(const struct sk_metric_query *q, struct sk_metri
     sk_arena_init(&r.plan, SK_METRIC_ARENA_BYTES_MAX, q->budget);
     sk_arena_init(&r.rows, SK_METRIC_ARENA_BYTES_MAX, q->budget);
     r.table.arena = &r.rows;
+    r.piece_ns = SK_NS_PER_HOUR;
     enum sk_err err = run_all(&r);
     ret->stats.wall_ns = sk_clock_mono_ns() - wall;
     ret->stats.cpu_ns += sk_clock_cpu_ns() - cpu;

@@ -50,7 +50,7 @@ struct sk_metric_series {
 };
 
 struct sk_metric_result {
-    enum sk_value_kind kind;        /* SCALAR: one series without labels */
+    enum sk_value_kind kind;         /* SCALAR: one series without labels */
     struct sk_metric_series *series; /* by labels; of a vector that was sorted by value: so */
     size_t count;
     struct sk_arena arena; /* all of it */

@@ -236,6 +236,7 @@ static enum sk_err block_extract(struct worker *w, struct sk_extract *x, const s
     struct sk_unit_hits hits;
     struct sk_block_entry e;
     enum sk_err err = SK_OK;
+    sk_extract_block(x);
     sk_unit_hits_init(&hits, raw, w->units.reader.has_meta, x->needle);
     while (err == SK_OK && sk_unit_hits_next(&hits, &e)) {
         if (e.ts_ns < start)
