@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* query_api.c -- query_range, query and format_query: parameters and limits, then the query. Answers are
- * written by streams_answer.c and metric_answer.c. */
+/* query_api.c -- query_range, query and format_query: parameters and limits, then the query.
+ * Answers are written by streams_answer.c and metric_answer.c. */
 #include "api/api_int.h"
 #include "base/clock.h"
 #include "base/gotext.h"

@@ -82,8 +82,8 @@ static enum sk_pipeline_verdict logfmt_run(struct sk_pipeline_run *run, const vo
 
 /* ---- chosen pairs ---- */
 
-/* Writes the value to each target with this key, as its expression or as its name; whether there was
- * one. */
+/* Writes the value to each target with this key, as its expression or as its name; whether there
+ * was one. */
 static bool targets_write(struct sk_pipeline_run *run, const struct logfmt *stage, bool by_expr,
                           struct sk_str key, const struct sk_logfmt_pair *pair)
 {
@@ -112,8 +112,8 @@ static bool is_target_name(const struct sk_pipeline_run *run, const struct logfm
 }
 
 /* A pair goes to the targets that ask for its key, else to the one that is called so. In a metric
- * query that asks for some labels only, the key itself must be one of them, with a value. A key that an
- * earlier stage has written counts only when a target is called so. */
+ * query that asks for some labels only, the key itself must be one of them, with a value. A key
+ * that an earlier stage has written counts only when a target is called so. */
 static void pair_assign(struct sk_pipeline_run *run, const struct logfmt *stage,
                         const struct sk_logfmt_pair *pair)
 {

@@ -2,9 +2,9 @@
 /* log_query.c -- see log_query.h.
  *
  * Units of all streams are sorted by time, and reading stops when the kept entries are complete and
- * no unit left can hold a better one. A block is searched as a whole for the pipeline's needle; only
- * entries that hold it are decoded further. Candidates of a block are then visited from its better
- * end, so that a full result ends the block early. */
+ * no unit left can hold a better one. A block is searched as a whole for the pipeline's needle;
+ * only entries that hold it are decoded further. Candidates of a block are then visited from its
+ * better end, so that a full result ends the block early. */
 #include "querier/log_query.h"
 
 #include <stdlib.h>
@@ -266,7 +266,7 @@ static enum sk_err span_run(struct run *r, int64_t start, int64_t end)
     return SK_OK;
 }
 
-/* With an interval the hours are taken one by one: the first `limit` entries of each, thinned out. */
+/* With an interval the hours are taken one by one: the first `limit` of each, thinned out. */
 static enum sk_err splits_run(struct run *r)
 {
     const struct sk_log_query *q = r->q;

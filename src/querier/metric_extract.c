@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metric_extract.c -- see metric_extract.h. Three ways to the series of an entry, from the cheapest:
- * all entries of the stream have one; entries with the same bytes of metadata have one (nothing but
- * line filters run); the pipeline runs and its labels are looked up. */
+/* metric_extract.c -- see metric_extract.h. Three ways to the series of an entry, from the
+ * cheapest: all entries of the stream have one; entries with the same bytes of metadata have one
+ * (nothing but line filters run); the pipeline runs and its labels are looked up. */
 #include "querier/metric_extract.h"
 
 #include "base/alloc.h"
@@ -94,7 +94,7 @@ static enum sk_err tie_check(struct sk_ties *t, const struct sk_block_entry *e, 
 
 /* ---- values ---- */
 
-/* Decimal numbers of up to 15 digits, with a point, are exact as a quotient of two exact doubles. */
+/* Decimal numbers of up to 15 digits are exact as a quotient of two exact doubles. */
 static bool plain_float(struct sk_str s, double *ret)
 {
     static const double tens[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,

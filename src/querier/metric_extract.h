@@ -44,8 +44,8 @@ struct sk_repeats {
 
 /* ---- extraction ---- */
 
-/* Entries of one time in the present block: where a block was put in order, an entry may stand beside
- * the one that it repeats. The first few are compared, further ones known by a hash. */
+/* Entries of one time in the present block: where a block was put in order, an entry may stand
+ * beside the one that it repeats. The first few are compared, further ones known by a hash. */
 enum { SK_TIES_COMPARED = 64 };
 
 struct sk_ties {

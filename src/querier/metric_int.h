@@ -2,8 +2,8 @@
 /* metric_int.h -- what the parts of metric queries share: label sets, windows, leaves, samples,
  * nodes, vectors. metric_query.h says how they follow each other.
  *
- * A vector is a list of series; a series has a row with one value per step, SK_NO_VALUE where it has
- * none. Rows and label sets live in the query's arena until the end. */
+ * A vector is a list of series; a series has a row with one value per step, SK_NO_VALUE where it
+ * has none. Rows and label sets live in the query's arena until the end. */
 #ifndef SK_QUERIER_METRIC_INT_H
 #define SK_QUERIER_METRIC_INT_H
 
@@ -55,9 +55,9 @@ const struct sk_mlabels *sk_mlabels_intern(struct sk_mlabel_table *t, struct sk_
 
 /* ---- windows ---- */
 
-/* Time is cut where windows begin and end. Bucket b of a series holds what fell into one such piece,
- * so that each window is a run of whole buckets. Steps further from each other than any two windows
- * reach (range > all steps together) share one bucket in the middle.
+/* Time is cut where windows begin and end. Bucket b of a series holds what fell into one such
+ * piece, so that each window is a run of whole buckets. Steps further from each other than any two
+ * windows reach (range > all steps together) share one bucket in the middle.
  *
  *   rem = range mod step, K = min(range / step, count + 1)
  *   parts 1 (rem == 0): window i is buckets i+1 .. i+K

@@ -5,7 +5,7 @@
  *   sum over count, rate, bytes, sum_over_time: the grouping is done while entries are read, and
  *       parsers are told that no other label is needed
  *   avg: sum / count, when Loki could spread it over shards
- *   avg_over_time with a grouping: sum of values / number of entries, whether they have a value or not
+ *   avg_over_time with a grouping: sum of values / number of entries, with or without a value
  *   an instant sum, min, max or avg over a range of more than an hour: done for each hour, and the
  *       results combined by what the range function combines hours with, although that is wrong
  *   the largest parts that Loki could spread over shards are queries of their own, each with the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metric_query.h -- runs one metric query, instant or over a range.
  *
- *   plan     metric_plan.c: the syntax tree becomes nodes; each range aggregation over a selector is
+ *   plan     metric_plan.c: the syntax tree becomes nodes; a range aggregation over a selector is
  *            a leaf, and what Loki pushes down or rewrites visibly is done here
  *   scan     metric_scan.c: the chunks of all leaves are read once, by several workers when there
  *            are free ones; entries become samples of series (metric_extract.c, metric_acc.c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metric_replace.c -- label_replace. Series that get equal labels stay apart: an instant answer shows
- * them both, a range answer as one series with repeated times. */
+/* metric_replace.c -- label_replace. Series that get equal labels stay apart: an instant answer
+ * shows them both, a range answer as one series with repeated times. */
 #include "base/alloc.h"
 #include "labels/regex.h"
 #include "querier/metric_int.h"

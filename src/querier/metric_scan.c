@@ -3,10 +3,10 @@
  * spans of time form a group with one selection: a block is unpacked once and given to each.
  *
  * The work is a list of tasks, units or chains of units that overlap, in the order of the streams'
- * hashes. Workers take the next task from a counter: the caller itself, and helpers from the pool as
- * far as it has free ones. A helper that has not begun when the caller is done is abandoned; waiting
- * for it could be waiting for ourselves. What workers have found is joined in the order of the tasks,
- * so that it does not matter who did which.
+ * hashes. Workers take the next task from a counter: the caller itself, and helpers from the pool
+ * as far as it has free ones. A helper that has not begun when the caller is done is abandoned;
+ * waiting for it could be waiting for ourselves. What workers have found is joined in the order of
+ * the tasks, so that it does not matter who did which.
  *
  * Invariants: (1) a helper touches the scan only between begin and end, both under the lock;
  * (2) each task is taken once; (3) after a failure no further task is taken. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* metric_vector.c -- vector aggregations. sum, avg, min, max, count, stddev, stdvar take their series
- * one by one and keep a few rows per group; so a leaf below them is never a vector as a whole. topk,
- * bottomk and sort choose among all series of a step. */
+/* metric_vector.c -- vector aggregations. sum, avg, min, max, count, stddev, stdvar take their
+ * series one by one and keep a few rows per group; so a leaf below them is never a vector as a
+ * whole. topk, bottomk and sort choose among all series of a step. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
