@@ -44,6 +44,26 @@ enum sk_err sk_pipeline_pin(struct sk_pipeline_maker *m, struct sk_str name, siz
     return SK_OK;
 }
 
+/* NAME_extracted asks for NAME, too. */
+enum sk_err sk_pipeline_pin_read(struct sk_pipeline_maker *m, struct sk_str name, size_t *ret)
+{
+    struct sk_pipeline *p = m->pipeline;
+    struct sk_str suffix = SK_STR(SK_LABEL_SUFFIX);
+    enum sk_err err = sk_pipeline_pin(m, name, ret);
+    for (size_t pin = *ret; err == SK_OK && p->need != SK_NEED_ALL;) {
+        size_t i = 0;
+        while (i < p->required_count && p->required[i] != pin)
+            i++;
+        p->required[i] = pin;
+        p->required_count += i == p->required_count;
+        if (!sk_str_ends(name, suffix) || name.len == suffix.len)
+            break;
+        name.len -= suffix.len;
+        err = sk_pipeline_pin(m, name, &pin);
+    }
+    return err;
+}
+
 /* ---- compiling ---- */
 
 static size_t filter_names(const struct sk_ast_label_filter *f)
@@ -130,41 +150,22 @@ static void needle_choose(struct sk_pipeline *p, const enum sk_ast_stage_kind *k
 
 /* ---- what a metric query asks for ---- */
 
-/* Adds a name that is asked for; NAME_extracted asks for NAME, too. */
-static enum sk_err need_add(struct sk_pipeline_maker *m, struct sk_str name)
-{
-    struct sk_pipeline *p = m->pipeline;
-    struct sk_str suffix = SK_STR(SK_LABEL_SUFFIX);
-    for (int pass = 0; pass < 2; pass++) {
-        size_t pin, i = 0;
-        enum sk_err err = sk_pipeline_pin(m, name, &pin);
-        if (err != SK_OK)
-            return err;
-        while (i < p->required_count && p->required[i] != pin)
-            i++;
-        p->required[i] = pin;
-        p->required_count += i == p->required_count;
-        if (!sk_str_ends(name, suffix) || name.len == suffix.len)
-            break;
-        name.len -= suffix.len;
-    }
-    return SK_OK;
-}
-
 static enum sk_err filter_reads(struct sk_pipeline_maker *m, const struct sk_ast_label_filter *f)
 {
+    size_t pin;
     if (f->kind != SK_LF_AND && f->kind != SK_LF_OR)
-        return need_add(m, f->name);
+        return sk_pipeline_pin_read(m, f->name, &pin);
     enum sk_err err = filter_reads(m, f->left); /* SK_LOGQL_DEPTH_MAX bounds it */
     return err == SK_OK ? filter_reads(m, f->right) : err;
 }
 
-/* The labels that a stage reads. */
+/* The labels that a stage reads; those of templates are noted as they are compiled. */
 static enum sk_err stage_reads(struct sk_pipeline_maker *m, const struct sk_ast_stage *s)
 {
+    size_t pin;
     enum sk_err err = s->filter == NULL ? SK_OK : filter_reads(m, s->filter);
     for (const struct sk_ast_label_format *f = s->formats; f != NULL && err == SK_OK; f = f->next)
-        err = f->rename ? need_add(m, f->value) : SK_OK;
+        err = f->rename ? sk_pipeline_pin_read(m, f->value, &pin) : SK_OK;
     return err;
 }
 
@@ -191,25 +192,17 @@ static enum sk_err needs_find(struct sk_pipeline_maker *m, const struct sk_ast_s
 {
     struct sk_pipeline *p = m->pipeline;
     enum sk_err err = SK_OK;
-    p->need = h->need;
     p->group = sk_arena_calloc(m->arena, h->name_count + 1, sizeof(*p->group));
-    p->required = sk_arena_calloc(m->arena, p->name_cap, sizeof(*p->required));
-    if (p->group == NULL || p->required == NULL)
+    if (p->group == NULL)
         return SK_ENOMEM;
     for (size_t i = 0; i < h->name_count && err == SK_OK; i++)
-        err = sk_pipeline_pin(m, h->names[i], &p->group[i]);
+        err = sk_pipeline_pin_read(m, h->names[i], &p->group[i]);
     if (err == SK_OK && h->unwrap.len > 0)
-        err = sk_pipeline_pin(m, h->unwrap, &p->unwrap);
-    if (h->need == SK_NEED_ALL)
-        return err;
+        err = sk_pipeline_pin_read(m, h->unwrap, &p->unwrap);
     for (const struct sk_ast_stage *s = first; s != NULL && err == SK_OK; s = s->next)
         err = is_left_out(s, h) ? SK_OK : stage_reads(m, s);
     for (const struct sk_ast_stage *s = h->post_filters; s != NULL && err == SK_OK; s = s->next)
         err = stage_reads(m, s);
-    for (size_t i = 0; i < h->name_count && err == SK_OK; i++)
-        err = need_add(m, h->names[i]);
-    if (err == SK_OK && h->unwrap.len > 0)
-        err = need_add(m, h->unwrap);
     return err;
 }
 
@@ -255,8 +248,10 @@ static enum sk_err maker_begin(struct sk_pipeline_maker *m, const struct sk_ast_
     p->name_cap = names;
     p->names = sk_arena_calloc(m->arena, names, sizeof(*p->names));
     p->stages = sk_arena_calloc(m->arena, stages + 1, sizeof(*p->stages));
+    p->required = sk_arena_calloc(m->arena, names, sizeof(*p->required));
+    p->need = h->need;
     p->unwrap = SIZE_MAX;
-    if (p->names == NULL || p->stages == NULL ||
+    if (p->names == NULL || p->stages == NULL || p->required == NULL ||
         sk_pipeline_pin(m, SK_STR("__error__"), &name) != SK_OK ||
         sk_pipeline_pin(m, SK_STR("__error_details__"), &name) != SK_OK ||
         sk_pipeline_pin(m, SK_STR("__preserve_error__"), &name) != SK_OK)

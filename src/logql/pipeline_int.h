@@ -93,6 +93,11 @@ SK_MUST_CHECK enum sk_err sk_json_expr_create(struct sk_pipeline_maker *m,
 SK_MUST_CHECK enum sk_err sk_pipeline_pin(struct sk_pipeline_maker *m, struct sk_str name,
                                           size_t *ret);
 
+/* The same for a label that the stage reads: a metric query that asks for some labels only asks for
+ * this one, too. */
+SK_MUST_CHECK enum sk_err sk_pipeline_pin_read(struct sk_pipeline_maker *m, struct sk_str name,
+                                               size_t *ret);
+
 /* The test of a compiled line filter, label filter that looks at one label (else NULL). */
 const struct sk_text_test *sk_line_filter_test(const struct sk_stage *stage);
 const struct sk_label_test *sk_label_filter_single(const struct sk_stage *stage, size_t *ret_name);
