@@ -202,6 +202,7 @@ static enum sk_pipeline_verdict json_expr_run(struct sk_pipeline_run *run, const
         return SK_PIPELINE_KEEP;
     if (line.ptr[0] != '{' && line.ptr[0] != '[' && line.ptr[0] != '"') {
         run->labels.error = SK_STR("JSONParserErr"); /* without touching the details */
+        run->labels.parser_error = true;
         return SK_PIPELINE_KEEP;
     }
     struct walk k = {.run = run, .stage = stage, .left = stage->count};

@@ -118,7 +118,7 @@ static enum sk_pipeline_verdict json_run(struct sk_pipeline_run *run, const void
     if (rejected)
         return SK_PIPELINE_DROP;
     if (fault != SK_JW_OK)
-        sk_run_error(run, SK_STR("JSONParserErr"), sk_jw_fault_text(fault));
+        sk_run_parser_error(run, SK_STR("JSONParserErr"), sk_jw_fault_text(fault));
     return SK_PIPELINE_KEEP;
 }
 

@@ -205,6 +205,7 @@ void sk_label_builder_entry(struct sk_label_builder *b, const struct sk_label *m
     b->failed = b->stream_failed;
     b->required_left = b->required_count;
     b->error = b->error_details = SK_STR("");
+    b->parser_error = false;
     for (size_t i = 0; i < count && !b->failed; i++)
         meta_add(b, &meta[i]);
 }

@@ -73,6 +73,7 @@ struct sk_label_builder {
     size_t touched_count, touched_cap;
     uint64_t stream_seq, entry_seq, mark_seq;
     struct sk_str error, error_details; /* the slots of that name */
+    bool parser_error;                  /* a parser has set them */
     /* The slots asked for during the last entry, in order: the next entry probably asks the same. */
     struct sk_label_slot *predicted[SK_LABEL_PREDICTIONS];
     size_t predicted_at;

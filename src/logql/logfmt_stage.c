@@ -23,7 +23,7 @@ static bool strict_fault(struct sk_pipeline_run *run, const struct sk_logfmt *s,
         sk_arena_printf(&run->arena, "logfmt syntax error at pos %zu : %s",
                         (size_t)(s->p - s->start) + 1, sk_logfmt_fault_text(fault));
     run->labels.failed |= details.ptr == NULL;
-    sk_run_error(run, SK_STR("LogfmtParserErr"), details);
+    sk_run_parser_error(run, SK_STR("LogfmtParserErr"), details);
     return sk_run_early(run, sk_run_pinned(run, SK_NAME_ERROR));
 }
 

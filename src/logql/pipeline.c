@@ -324,15 +324,6 @@ enum sk_err sk_pipeline_create(struct sk_arena *arena, const struct sk_ast_log *
     return sk_pipeline_create_metric(arena, log, &all, ret, reterr);
 }
 
-bool sk_pipeline_shows_errors(const struct sk_pipeline *p)
-{
-    for (size_t i = 0; i < p->required_count; i++) {
-        if (p->required[i] == SK_NAME_ERROR)
-            return true;
-    }
-    return false;
-}
-
 bool sk_pipeline_line_only(const struct sk_pipeline *p)
 {
     return p->line_only;
@@ -504,9 +495,13 @@ void sk_pipeline_run_mark(struct sk_pipeline_run *run, struct sk_str error, stru
         sk_run_error(run, e, d);
 }
 
-struct sk_str sk_pipeline_run_error(const struct sk_pipeline_run *run)
+struct sk_str sk_pipeline_run_error(const struct sk_pipeline_run *run, bool *ret_shown)
 {
-    return run->labels_begun ? run->labels.error : SK_STR("");
+    *ret_shown = false;
+    if (!run->labels_begun)
+        return SK_STR("");
+    *ret_shown = run->labels.parser_error && run->labels.pinned[SK_NAME_ERROR].required;
+    return run->labels.error;
 }
 
 enum sk_pipeline_verdict sk_pipeline_run_post(struct sk_pipeline_run *run)

@@ -70,9 +70,6 @@ SK_MUST_CHECK enum sk_err sk_pipeline_create_metric(struct sk_arena *arena,
                                                     const struct sk_pipeline **ret,
                                                     struct sk_error *reterr);
 
-/* Whether entries with an error are samples like others: the query asks for the label __error__. */
-bool sk_pipeline_shows_errors(const struct sk_pipeline *p);
-
 /* Nothing but line filters: the line and the labels of the entry pass as they are. */
 bool sk_pipeline_line_only(const struct sk_pipeline *p);
 
@@ -131,8 +128,9 @@ bool sk_pipeline_run_group(struct sk_pipeline_run *run, size_t i, struct sk_str 
 /* Sets the error labels: the value could not be read. `details` are copied. */
 void sk_pipeline_run_mark(struct sk_pipeline_run *run, struct sk_str error, struct sk_str details);
 
-/* The error label; empty: none. */
-struct sk_str sk_pipeline_run_error(const struct sk_pipeline_run *run);
+/* The error label; empty: none. *ret_shown: it is a parser's and the query asks for the label
+ * __error__, so that the entry is a sample like others. */
+struct sk_str sk_pipeline_run_error(const struct sk_pipeline_run *run, bool *ret_shown);
 
 /* Runs the filters behind unwrap. */
 SK_MUST_CHECK enum sk_pipeline_verdict sk_pipeline_run_post(struct sk_pipeline_run *run);

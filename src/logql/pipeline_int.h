@@ -130,6 +130,14 @@ static inline bool sk_run_done(const struct sk_pipeline_run *run)
 bool sk_run_wants(const struct sk_pipeline_run *run, struct sk_str name);
 bool sk_run_wants_prefix(const struct sk_pipeline_run *run, struct sk_str prefix);
 
+/* ... of a parser: a metric query that asks for the label __error__ shows those, and fails on others. */
+static inline void sk_run_parser_error(struct sk_pipeline_run *run, struct sk_str error,
+                                       struct sk_str details)
+{
+    sk_run_error(run, error, details);
+    run->labels.parser_error = true;
+}
+
 /* Where an implicit parser writes its value for the label `slot`: NULL when it must not or
  * need not. */
 struct sk_label_slot *sk_run_extract_to(struct sk_pipeline_run *run, struct sk_label_slot *slot);

@@ -158,6 +158,7 @@ static enum sk_pipeline_verdict value_take(struct sk_extract *x, double *ret)
         *ret = 0;
         sk_pipeline_run_mark(x->pipe, SK_STR("SampleExtractionErr"), sk_str_from(why.text));
     }
+    *ret += 0; /* -0 becomes 0, as it does on its way through Loki */
     return sk_pipeline_run_post(x->pipe);
 }
 
@@ -240,10 +241,9 @@ static enum sk_err series_take(struct sk_extract *x, size_t *ret)
 }
 
 /* The whole query fails on an entry with an error. */
-static enum sk_err entry_fails(struct sk_extract *x)
+static enum sk_err entry_fails(struct sk_extract *x, struct sk_str e)
 {
     struct sk_labelset set;
-    struct sk_str e = sk_pipeline_run_error(x->pipe);
     struct sk_strbuf *out = &x->error_text;
     if (labels_merge(x, true, &set) != SK_OK)
         return SK_ENOMEM;
@@ -320,8 +320,10 @@ static enum sk_err entry_run(struct sk_extract *x, struct sk_unit_scan *scan,
         v = value_take(x, &value);
     if (v != SK_PIPELINE_KEEP)
         return v == SK_PIPELINE_DROP ? SK_OK : SK_ENOMEM;
-    if (sk_pipeline_run_error(x->pipe).len > 0 && !sk_pipeline_shows_errors(x->leaf->pipeline))
-        return entry_fails(x);
+    bool shown;
+    struct sk_str error = sk_pipeline_run_error(x->pipe, &shown);
+    if (error.len > 0 && !shown)
+        return entry_fails(x, error);
     enum sk_err err = series_take(x, &series);
     if (err != SK_OK)
         return err;
