@@ -29,11 +29,11 @@ struct sk_ast_matcher {
 /* ---- pipeline stages ---- */
 
 enum sk_ast_stage_kind {
-    SK_STAGE_LINE_FILTER, /* |= != |~ !~ |> !> with its `or` chain */
-    SK_STAGE_JSON,        /* extractions optional */
-    SK_STAGE_LOGFMT,      /* flags, extractions optional */
-    SK_STAGE_REGEXP,      /* text */
-    SK_STAGE_PATTERN,     /* text */
+    SK_STAGE_LINE_FILTER,  /* |= != |~ !~ |> !> with its `or` chain */
+    SK_STAGE_JSON,         /* extractions optional */
+    SK_STAGE_LOGFMT,       /* flags, extractions optional */
+    SK_STAGE_REGEXP,       /* text */
+    SK_STAGE_PATTERN,      /* text */
     SK_STAGE_UNPACK,
     SK_STAGE_LINE_FORMAT,  /* text */
     SK_STAGE_LABEL_FORMAT, /* formats */
@@ -101,23 +101,23 @@ struct sk_ast_label_filter {
     enum sk_match_op match; /* STRING; IP uses EQ and NEQ */
     enum sk_cmp_op cmp;     /* NUMBER, DURATION, BYTES */
     struct sk_str name;
-    struct sk_str text;  /* STRING, IP */
-    double number;       /* NUMBER */
-    int64_t duration_ns; /* DURATION */
-    uint64_t bytes;      /* BYTES: as written; execution rounds it (spec logql.md 3.2) */
+    struct sk_str text;   /* STRING, IP */
+    double number;        /* NUMBER */
+    int64_t duration_ns;  /* DURATION */
+    uint64_t bytes;       /* BYTES: as written; execution rounds it (spec logql.md 3.2) */
     const struct sk_ast_label_filter *left, *right; /* AND, OR */
 };
 
 struct sk_ast_stage {
     struct sk_ast_stage *next;
     enum sk_ast_stage_kind kind;
-    enum sk_line_op line_op;                  /* LINE_FILTER */
-    bool logfmt_strict, logfmt_keep_empty;    /* LOGFMT */
-    struct sk_str text;                       /* REGEXP PATTERN LINE_FORMAT */
-    struct sk_ast_line_operand *operands;     /* LINE_FILTER, at least one */
-    struct sk_ast_extraction *extractions;    /* JSON LOGFMT */
-    struct sk_ast_label_format *formats;      /* LABEL_FORMAT */
-    struct sk_ast_named *named;               /* DROP KEEP */
+    enum sk_line_op line_op;                /* LINE_FILTER */
+    bool logfmt_strict, logfmt_keep_empty;  /* LOGFMT */
+    struct sk_str text;                     /* REGEXP PATTERN LINE_FORMAT */
+    struct sk_ast_line_operand *operands;   /* LINE_FILTER, at least one */
+    struct sk_ast_extraction *extractions;  /* JSON LOGFMT */
+    struct sk_ast_label_format *formats;    /* LABEL_FORMAT */
+    struct sk_ast_named *named;             /* DROP KEEP */
     const struct sk_ast_label_filter *filter; /* LABEL_FILTER */
 };
 
@@ -129,12 +129,7 @@ struct sk_ast_log {
 
 /* ---- metric queries ---- */
 
-enum sk_unwrap_conv {
-    SK_UNWRAP_NONE,
-    SK_UNWRAP_BYTES,
-    SK_UNWRAP_DURATION,
-    SK_UNWRAP_DURATION_SECONDS
-};
+enum sk_unwrap_conv { SK_UNWRAP_NONE, SK_UNWRAP_BYTES, SK_UNWRAP_DURATION, SK_UNWRAP_DURATION_SECONDS };
 
 struct sk_ast_unwrap {
     struct sk_str name;
@@ -160,61 +155,23 @@ struct sk_ast_grouping {
 };
 
 enum sk_range_op {
-    SK_RANGE_RATE,
-    SK_RANGE_RATE_COUNTER,
-    SK_RANGE_COUNT,
-    SK_RANGE_BYTES_RATE,
-    SK_RANGE_BYTES,
-    SK_RANGE_AVG,
-    SK_RANGE_SUM,
-    SK_RANGE_MIN,
-    SK_RANGE_MAX,
-    SK_RANGE_STDVAR,
-    SK_RANGE_STDDEV,
-    SK_RANGE_QUANTILE,
-    SK_RANGE_FIRST,
-    SK_RANGE_LAST,
-    SK_RANGE_ABSENT,
+    SK_RANGE_RATE, SK_RANGE_RATE_COUNTER, SK_RANGE_COUNT, SK_RANGE_BYTES_RATE, SK_RANGE_BYTES,
+    SK_RANGE_AVG, SK_RANGE_SUM, SK_RANGE_MIN, SK_RANGE_MAX, SK_RANGE_STDVAR, SK_RANGE_STDDEV,
+    SK_RANGE_QUANTILE, SK_RANGE_FIRST, SK_RANGE_LAST, SK_RANGE_ABSENT,
 };
 
 enum sk_vector_op {
-    SK_VECTOR_SUM,
-    SK_VECTOR_AVG,
-    SK_VECTOR_MAX,
-    SK_VECTOR_MIN,
-    SK_VECTOR_COUNT,
-    SK_VECTOR_STDDEV,
-    SK_VECTOR_STDVAR,
-    SK_VECTOR_BOTTOMK,
-    SK_VECTOR_TOPK,
-    SK_VECTOR_APPROX_TOPK,
-    SK_VECTOR_SORT,
+    SK_VECTOR_SUM, SK_VECTOR_AVG, SK_VECTOR_MAX, SK_VECTOR_MIN, SK_VECTOR_COUNT, SK_VECTOR_STDDEV,
+    SK_VECTOR_STDVAR, SK_VECTOR_BOTTOMK, SK_VECTOR_TOPK, SK_VECTOR_APPROX_TOPK, SK_VECTOR_SORT,
     SK_VECTOR_SORT_DESC,
 };
 
 enum sk_bin_op {
-    SK_BIN_OR,
-    SK_BIN_AND,
-    SK_BIN_UNLESS,
-    SK_BIN_ADD,
-    SK_BIN_SUB,
-    SK_BIN_MUL,
-    SK_BIN_DIV,
-    SK_BIN_MOD,
-    SK_BIN_POW,
-    SK_BIN_EQ,
-    SK_BIN_NEQ,
-    SK_BIN_GT,
-    SK_BIN_GTE,
-    SK_BIN_LT,
-    SK_BIN_LTE,
+    SK_BIN_OR, SK_BIN_AND, SK_BIN_UNLESS, SK_BIN_ADD, SK_BIN_SUB, SK_BIN_MUL, SK_BIN_DIV, SK_BIN_MOD,
+    SK_BIN_POW, SK_BIN_EQ, SK_BIN_NEQ, SK_BIN_GT, SK_BIN_GTE, SK_BIN_LT, SK_BIN_LTE,
 };
 
-enum sk_match_card {
-    SK_CARD_ONE_TO_ONE,
-    SK_CARD_MANY_TO_ONE /* group_left */,
-    SK_CARD_ONE_TO_MANY
-};
+enum sk_match_card { SK_CARD_ONE_TO_ONE, SK_CARD_MANY_TO_ONE /* group_left */, SK_CARD_ONE_TO_MANY };
 
 enum sk_ast_kind {
     SK_AST_LOG,           /* u.log */

@@ -12,8 +12,8 @@
 #include "logql/pipeline.h"
 #include "logql/text_test.h"
 
-/* X(kind, name, halts line filters, changes the line): sk_stage_NAME_create() compiles SK_STAGE_KIND.
- * Line filters move to the left up to a stage that halts them. */
+/* X(kind, name, halts line filters, changes the line): sk_stage_NAME_create() compiles
+ * SK_STAGE_KIND. Line filters move to the left up to a stage that halts them. */
 #define SK_STAGE_LIST(X)                                                                           \
     X(LINE_FILTER, line_filter, true, false)                                                       \
     X(JSON, json, false, false)                                                                    \
@@ -130,7 +130,8 @@ static inline bool sk_run_done(const struct sk_pipeline_run *run)
 bool sk_run_wants(const struct sk_pipeline_run *run, struct sk_str name);
 bool sk_run_wants_prefix(const struct sk_pipeline_run *run, struct sk_str prefix);
 
-/* ... of a parser: a metric query that asks for the label __error__ shows those, and fails on others. */
+/* ... of a parser: a metric query that asks for the label __error__ shows those, and fails on
+ * others. */
 static inline void sk_run_parser_error(struct sk_pipeline_run *run, struct sk_str error,
                                        struct sk_str details)
 {
@@ -142,7 +143,8 @@ static inline void sk_run_parser_error(struct sk_pipeline_run *run, struct sk_st
  * need not. */
 struct sk_label_slot *sk_run_extract_to(struct sk_pipeline_run *run, struct sk_label_slot *slot);
 
-/* Whether the entry passes the early test of a label that was just written (or of the error slot). */
+/* Whether the entry passes the early test of a label that was just written (or of the error slot).
+ * */
 static inline bool sk_run_early(struct sk_pipeline_run *run, const struct sk_label_slot *slot)
 {
     return slot->early == NULL || sk_label_test_match(slot->early, run);
