@@ -51,7 +51,7 @@ void sk_windows_piece(const struct sk_windows *w, int64_t ts_ns, struct sk_piece
         slot = n;
     ret->from_ns = late ? edge : from;
     ret->through_ns = late || w->parts == 1 ? through : edge;
-    ret->wanted = s >= lowest && s < n && w->range_ns > 0;
+    ret->wanted = s >= lowest && s < n && w->range_ns > 0 && (late || w->whole > 0);
     ret->bucket = !ret->wanted    ? 0
                   : w->parts == 1 ? (size_t)slot
                                   : 2 * (size_t)slot + (late ? 1 : 0);
