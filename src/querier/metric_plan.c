@@ -419,10 +419,6 @@ static enum sk_err vector_plan(struct sk_mrun *r, const struct sk_ast_expr *e, b
 static enum sk_err replace_plan(struct sk_mrun *r, const struct sk_ast_expr *e, bool inside,
                                 struct sk_node *ret)
 {
-    if (e->u.replace.expr->kind == SK_AST_LITERAL)
-        return sk_error_set(r->reterr, SK_EIO,
-                            "unexpected expr type (*syntax.LiteralExpr) for Evaluator type "
-                            "(*logql.DefaultEvaluator) ");
     *ret = (struct sk_node){.kind = SK_NODE_REPLACE};
     return node_plan(r, e->u.replace.expr, false, inside, &ret->left);
 }

@@ -166,17 +166,6 @@ static enum sk_err part_check(struct sk_mrun *r, const struct sk_mvector *v)
     return SK_OK;
 }
 
-/* -0 becomes 0 where Loki sends results from one part to another. */
-static void zeros_unsign(const struct sk_mrun *r, struct sk_mvector *v)
-{
-    for (size_t i = 0; i < v->count; i++) {
-        for (size_t k = 0; k < r->step_count; k++) {
-            if (v->items[i].row[k] == 0)
-                v->items[i].row[k] = 0;
-        }
-    }
-}
-
 /* Series without any value are no part of a result. */
 static void drop_empty(struct sk_mrun *r, struct sk_mvector *v)
 {
@@ -219,10 +208,7 @@ enum sk_err sk_node_eval(struct sk_mrun *r, const struct sk_node *n, struct sk_m
     if (err != SK_OK)
         return err;
     drop_empty(r, ret);
-    if (!n->limited)
-        return SK_OK;
-    zeros_unsign(r, ret);
-    return part_check(r, ret);
+    return n->limited ? part_check(r, ret) : SK_OK;
 }
 
 /* ---- the result ---- */
