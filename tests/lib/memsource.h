@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* memsource.h -- streams in memory as a source of lines, for tests of queries and their fuzz target.
- * A stream is a list of units of one block each; entries may be added in any order. Running out of
- * memory ends the program. */
+/* memsource.h -- streams in memory as a source of lines, for tests of queries and their fuzz
+ * target. A stream is a list of units of one block each; entries may be added in any order.
+ * Running out of memory ends the program. */
 #ifndef SK_TESTS_MEMSOURCE_H
 #define SK_TESTS_MEMSOURCE_H
 

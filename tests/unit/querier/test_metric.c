@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protects the answers of metric queries: the blocks of tests/golden/logql/metrics.lqt; that a range
- * query is its instant queries one after the other; that the number of workers, the division of a
- * stream into units and repeated units change nothing; and where windows are cut. */
+/* Protects the answers of metric queries: the blocks of tests/golden/logql/metrics.lqt; that a
+ * range query is its instant queries one after the other; that the number of workers, the division
+ * of a stream into units and repeated units change nothing; and where windows are cut. */
 #include "lib/testlib.h"
 
 #include <stdio.h>
