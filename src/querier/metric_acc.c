@@ -307,6 +307,8 @@ static enum sk_err samples_join(struct sk_leaf *leaf, struct sk_acc **accs, size
     for (size_t w = 0; w < count; w++) {
         for (size_t i = 0; i < accs[w]->segment_count; i++) {
             const struct sk_acc_segment *g = &accs[w]->segments[i];
+            if (g->count == 0)
+                continue;
             segs[n++] = (struct source_segment){accs[w]->log + g->from, map[w], g->task, g->count};
         }
         for (size_t i = 0; i < accs[w]->log_count; i++)
