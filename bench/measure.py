@@ -8,6 +8,9 @@ Rows of the table and their targets:
            unpacking alone reaches (`limits`)
   search   raw MB per server CPU second of {env=~".+"} |= "nosuchtoken42xq" over the flushed day,
            caches warm; half of what unpacking zstd and one memmem reach together
+  count... raw MB per server CPU second of the metric queries in METRICS over the flushed day, in steps of
+           five minutes, caches warm; shares of what snappy unpacking alone reaches
+
   memory   RSS on an empty folder, and 3 s after a restart on the flushed day
   ready    seconds from exec to the first 200 of /ready, after a clean stop
 
@@ -33,6 +36,18 @@ IDLE_RSS_MB = 10
 RESTART_RSS_MB = 40
 READY_S = 1.0
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+ALL = '{env=~".+"}'
+# name, query, share of unpacking snappy
+METRICS = (
+    ("count by stream", "sum by (service_name, pod) (count_over_time(%s[1d]))" % ALL, 0.35),
+    ("count of common lines", 'sum by (service_name) (count_over_time(%s |= "level" [5m]))' % ALL, 0.35),
+    ("count of (?i) matches", 'sum by (service_name) (count_over_time(%s |~ "(?i)error|timeout" [5m]))' % ALL, 0.2),
+    ("count by json label", 'sum by (level) (count_over_time(%s | json | __error__="" [5m]))' % ALL, 0.15),
+    ("count by logfmt label", "sum by (level) (count_over_time(%s | logfmt [5m]))" % ALL, 0.15),
+    ("quantile of json values", 'quantile_over_time(0.99, %s | json | __error__="" | unwrap duration_ms | __error__="" [5m]) '
+     "by (service_name)" % ALL, 0.1),
+)
 
 CONFIG = """\
 auth_enabled: false
@@ -194,6 +209,11 @@ def search(server, info, raw_mb):
     seen = stats.get("totalBytesProcessed", 0) / 1e6
     if seen and seen < raw_mb * 0.9:
         raise Failed(f"the query looked at {seen:.0f} of {raw_mb:.0f} MB")
+    return rate(server, "search", raw_mb, once)
+
+
+def rate(server, name, raw_mb, once):
+    """Raw MB per CPU second: the middle of three."""
     once()
     rates, walls = [], []
     for _ in range(3):
@@ -203,9 +223,22 @@ def search(server, info, raw_mb):
             runs += 1
         rates.append(raw_mb * runs / (server.cpu_s() - cpu0))
         walls.append((time.monotonic() - wall0) / runs)
-    print(f"search {min(rates):.0f} to {max(rates):.0f} MB per CPU second, "
+    print(f"{name} {min(rates):.0f} to {max(rates):.0f} MB per CPU second, "
           f"{min(walls) * 1000:.0f} ms a query")
     return sorted(rates)[1]
+
+
+def metric_query(server, info, name, query, raw_mb):
+    start = info["start"] // 300 * 300
+    params = {"query": query, "start": str(start), "end": str(start + 86400),
+              "step": "86400" if "[1d]" in query else "300"}
+
+    def once():
+        answer = json.loads(server.get("/loki/api/v1/query_range", params))
+        if answer["status"] != "success" or not answer["data"]["result"]:
+            raise Failed(f"{query} gave nothing")
+
+    return rate(server, name, raw_mb, once)
 
 
 def measure(args):
@@ -227,6 +260,9 @@ def measure(args):
         rows.append(("ready after a clean stop", ready, "s", READY_S, "at most"))
         rows.insert(1, ("needle search, warm", search(server, info, raw_mb), "MB/CPU s",
                         0.5 / (1 / limits["zstd"] + 1 / limits["memmem"]), "at least"))
+        for i, (name, query, share) in enumerate(METRICS):
+            rows.insert(2 + i, (name, metric_query(server, info, name, query, raw_mb), "MB/CPU s",
+                                share * limits["snappy"], "at least"))
         server.stop()
         size = sum(os.path.getsize(os.path.join(d, n)) for d, _, names
                    in os.walk(os.path.join(server.data, "chunks")) for n in names)

@@ -18,6 +18,7 @@
 #include "codec/codec.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
+#include "querier/metric_query.h"
 #include "wire/push.h"
 
 struct call;
@@ -94,6 +95,16 @@ void answer_error(struct call *call, enum sk_err err, const char *text);
 void answer_pieces(struct call *call, const char *content_type,
                    void (*produce)(struct call *call, struct sk_strbuf *out, bool *last),
                    void (*dispose)(struct call *call));
+
+/* ---- stats_answer.c, streams_answer.c, metric_answer.c ---- */
+
+void answer_labels(struct sk_strbuf *out, struct sk_labelset set);
+/* "warnings":[...], when there are any. */
+void answer_warnings(struct sk_strbuf *out, const struct sk_log_stats *st);
+void answer_stats(struct sk_strbuf *out, const struct sk_log_stats *st, uint64_t entries);
+/* Take the result and answer; false: out of memory, nothing was answered. */
+bool answer_streams(struct call *call, struct sk_log_result *result);
+bool answer_metric(struct call *call, struct sk_metric_result *result);
 
 /* ---- params.c ---- */
 

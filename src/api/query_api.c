@@ -1,248 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* query_api.c -- query_range, query and format_query: parameters, the query, and its JSON answer,
- * which a worker writes piece by piece while the client takes it. */
-#include <stdlib.h>
-
+/* query_api.c -- query_range, query and format_query: parameters and limits, then the query.
+ * Answers are written by streams_answer.c and metric_answer.c. */
 #include "api/api_int.h"
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/gotext.h"
 #include "base/jsonout.h"
 #include "logql/parse.h"
 #include "logql/print.h"
-#include "querier/log_query.h"
+#include "querier/metric_query.h"
 
-enum { PIECE_BYTES = 256 * 1024, POINTS_MAX = 11000 };
-
-/* ---- streams as JSON ---- */
-
-struct group {
-    const struct sk_result_labels *labels;
-    struct sk_str printed;
-};
-
-struct order { /* an entry and its group */
-    uint32_t group, entry;
-};
-
-struct streams_answer {
-    struct sk_log_result result;
-    struct group *groups;
-    size_t group_count;
-    struct order *order; /* by group, then as the query gave them */
-    size_t at;           /* next of `order` to write */
-    bool categorize, begun;
-    struct sk_str flags; /* encoding flags as sent */
-};
-
-static int group_cmp(const void *a, const void *b)
-{
-    return sk_str_cmp(((const struct group *)a)->printed, ((const struct group *)b)->printed);
-}
-
-static int order_cmp(const void *a, const void *b)
-{
-    const struct order *x = a, *y = b;
-    if (x->group != y->group)
-        return x->group < y->group ? -1 : 1;
-    return (x->entry > y->entry) - (x->entry < y->entry);
-}
-
-static const struct group *group_find(const struct streams_answer *s, struct sk_str printed)
-{
-    struct group key = {.printed = printed};
-    return bsearch(&key, s->groups, s->group_count, sizeof(*s->groups), group_cmp);
-}
-
-static enum sk_err groups_make(struct streams_answer *s)
-{
-    size_t n = s->result.count, kept = 0;
-    s->groups = sk_calloc(n, sizeof(*s->groups));
-    s->order = sk_calloc(n, sizeof(*s->order));
-    if (s->groups == NULL || s->order == NULL)
-        return SK_ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        const struct sk_result_labels *l = s->result.entries[i].labels;
-        s->groups[i] = (struct group){l, s->categorize ? l->printed_stream : l->printed};
-    }
-    if (n > 1)
-        qsort(s->groups, n, sizeof(*s->groups), group_cmp);
-    for (size_t i = 0; i < n; i++) {
-        if (kept == 0 || !sk_str_eq(s->groups[kept - 1].printed, s->groups[i].printed))
-            s->groups[kept++] = s->groups[i];
-    }
-    s->group_count = kept;
-    for (size_t i = 0; i < n; i++) {
-        const struct sk_result_labels *l = s->result.entries[i].labels;
-        const struct group *g = group_find(s, s->categorize ? l->printed_stream : l->printed);
-        s->order[i] = (struct order){(uint32_t)(g - s->groups), (uint32_t)i};
-    }
-    if (n > 1)
-        qsort(s->order, n, sizeof(*s->order), order_cmp);
-    return SK_OK;
-}
-
-static void write_labels(struct sk_strbuf *out, struct sk_labelset set)
-{
-    sk_strbuf_putc(out, '{');
-    for (size_t i = 0; i < set.count; i++) {
-        if (i > 0)
-            sk_strbuf_putc(out, ',');
-        sk_json_string(out, set.items[i].name);
-        sk_strbuf_putc(out, ':');
-        sk_json_string(out, set.items[i].value);
-    }
-    sk_strbuf_putc(out, '}');
-}
-
-static void write_entry(struct sk_strbuf *out, const struct sk_result_entry *e, bool categorize)
-{
-    sk_strbuf_puts(out, "[\"");
-    sk_strbuf_i64(out, e->ts_ns);
-    sk_strbuf_puts(out, "\",");
-    sk_json_string_html(out, e->line);
-    if (categorize) {
-        bool meta = e->labels->meta.count > 0, parsed = e->labels->parsed.count > 0;
-        sk_strbuf_puts(out, meta ? ",{\"structuredMetadata\":" : ",{");
-        if (meta)
-            write_labels(out, e->labels->meta);
-        if (parsed) {
-            sk_strbuf_puts(out, meta ? ",\"parsed\":" : "\"parsed\":");
-            write_labels(out, e->labels->parsed);
-        }
-        sk_strbuf_putc(out, '}');
-    }
-    sk_strbuf_putc(out, ']');
-}
-
-static void write_cache_stats(struct sk_strbuf *out)
-{
-    static const char *const kinds[] = {
-        "chunk",        "index",        "result",      "statsResult",
-        "volumeResult", "seriesResult", "labelResult", "instantMetricResult"};
-    sk_strbuf_puts(out, "\"cache\":{");
-    for (size_t i = 0; i < SK_COUNT_OF(kinds); i++)
-        sk_strbuf_printf(out,
-                         "%s\"%s\":{\"entriesFound\":0,\"entriesRequested\":0,\"entriesStored\":0,"
-                         "\"bytesReceived\":0,\"bytesSent\":0,\"requests\":0,\"downloadTime\":0,"
-                         "\"queryLengthServed\":0}",
-                         i > 0 ? "," : "", kinds[i]);
-    sk_strbuf_puts(out, "}");
-}
-
-static void write_stats(struct sk_strbuf *out, const struct sk_log_stats *st, uint64_t entries)
-{
-    double s = (double)st->wall_ns / 1e9;
-    double rate = s > 0 ? 1 / s : 0;
-    sk_strbuf_printf(
-        out,
-        "\"stats\":{\"summary\":{\"bytesProcessedPerSecond\":%.0f,"
-        "\"linesProcessedPerSecond\":%.0f,\"totalBytesProcessed\":%llu,"
-        "\"totalLinesProcessed\":%llu,\"execTime\":%.9f,\"queueTime\":0,\"subqueries\":0,"
-        "\"totalEntriesReturned\":%llu,\"splits\":0,\"shards\":0,"
-        "\"totalPostFilterLines\":%llu,\"totalStructuredMetadataBytesProcessed\":0},",
-        (double)st->bytes * rate, (double)st->lines * rate, (unsigned long long)st->bytes,
-        (unsigned long long)st->lines, s, (unsigned long long)entries,
-        (unsigned long long)st->hit_lines);
-    sk_strbuf_printf(
-        out,
-        "\"querier\":{\"store\":{\"totalChunksRef\":%llu,\"totalChunksDownloaded\":%llu,"
-        "\"chunksDownloadTime\":0,\"queryReferencedStructuredMetadata\":false,\"chunk\":{"
-        "\"headChunkBytes\":0,\"headChunkLines\":0,\"decompressedBytes\":%llu,"
-        "\"decompressedLines\":%llu,\"compressedBytes\":%llu,\"totalDuplicates\":0,"
-        "\"postFilterLines\":%llu,\"headChunkStructuredMetadataBytes\":0,"
-        "\"decompressedStructuredMetadataBytes\":0},\"chunkRefsFetchTime\":0,"
-        "\"congestionControlLatency\":0,\"pipelineWrapperFilteredLines\":0}},",
-        (unsigned long long)st->units, (unsigned long long)st->chunks,
-        (unsigned long long)st->raw_bytes, (unsigned long long)st->lines,
-        (unsigned long long)st->packed_bytes, (unsigned long long)st->hit_lines);
-    sk_strbuf_puts(
-        out, "\"ingester\":{\"totalReached\":1,\"totalChunksMatched\":0,\"totalBatches\":0,"
-             "\"totalLinesSent\":0,\"store\":{\"totalChunksRef\":0,\"totalChunksDownloaded\":0,"
-             "\"chunksDownloadTime\":0,\"queryReferencedStructuredMetadata\":false,\"chunk\":{"
-             "\"headChunkBytes\":0,\"headChunkLines\":0,\"decompressedBytes\":0,"
-             "\"decompressedLines\":0,\"compressedBytes\":0,\"totalDuplicates\":0,"
-             "\"postFilterLines\":0,\"headChunkStructuredMetadataBytes\":0,"
-             "\"decompressedStructuredMetadataBytes\":0},\"chunkRefsFetchTime\":0,"
-             "\"congestionControlLatency\":0,\"pipelineWrapperFilteredLines\":0}},");
-    write_cache_stats(out);
-    sk_strbuf_printf(
-        out,
-        ",\"index\":{\"totalChunks\":%llu,\"postFilterChunks\":%llu,\"shardsDuration\":0,"
-        "\"usedBloomFilters\":false,\"totalStreams\":%llu}}",
-        (unsigned long long)st->units, (unsigned long long)st->units,
-        (unsigned long long)st->streams);
-}
-
-static void write_flags(struct sk_strbuf *out, struct sk_str flags)
-{
-    sk_strbuf_puts(out, "\"encodingFlags\":[");
-    for (size_t at = 0, n = 0; at <= flags.len; n++) {
-        size_t comma = sk_str_find(flags, SK_STR(","), at);
-        size_t end = comma == SIZE_MAX ? flags.len : comma;
-        sk_strbuf_puts(out, n > 0 ? "," : "");
-        sk_json_string(out, (struct sk_str){flags.ptr + at, end - at});
-        at = end + 1;
-    }
-    sk_strbuf_puts(out, "],");
-}
-
-static void write_begin(struct sk_strbuf *out, const struct streams_answer *s)
-{
-    sk_strbuf_puts(out, "{\"status\":\"success\",");
-    if (s->result.stats.damaged > 0)
-        sk_strbuf_puts(out,
-                       "\"warnings\":[\"damaged or missing files were left out of this answer; the "
-                       "server's log names them\"],");
-    sk_strbuf_puts(out, "\"data\":{\"resultType\":\"streams\",");
-    if (s->flags.len > 0)
-        write_flags(out, s->flags);
-    sk_strbuf_puts(out, "\"result\":[");
-}
-
-static void streams_produce(struct call *call, struct sk_strbuf *out, bool *last)
-{
-    struct streams_answer *s = call->state;
-    if (!s->begun)
-        write_begin(out, s);
-    s->begun = true;
-    while (s->at < s->result.count && out->len < PIECE_BYTES) {
-        const struct order *o = &s->order[s->at];
-        bool opens = s->at == 0 || s->order[s->at - 1].group != o->group;
-        bool closes = s->at + 1 == s->result.count || s->order[s->at + 1].group != o->group;
-        if (opens) {
-            const struct group *g = &s->groups[o->group];
-            sk_strbuf_puts(out, s->at > 0 ? ",{\"stream\":" : "{\"stream\":");
-            write_labels(out, s->categorize ? g->labels->stream : g->labels->all);
-            sk_strbuf_puts(out, ",\"values\":[");
-        } else {
-            sk_strbuf_putc(out, ',');
-        }
-        write_entry(out, &s->result.entries[o->entry], s->categorize);
-        if (closes)
-            sk_strbuf_puts(out, "]}");
-        s->at++;
-    }
-    *last = s->at == s->result.count;
-    if (*last) {
-        sk_strbuf_puts(out, "],");
-        write_stats(out, &s->result.stats, s->result.count);
-        sk_strbuf_puts(out, "}}\n");
-    }
-}
-
-static void streams_free(struct streams_answer *s)
-{
-    sk_log_result_deinit(&s->result);
-    sk_free(s->groups);
-    sk_free(s->order);
-    sk_free(s);
-}
-
-static void streams_dispose(struct call *call)
-{
-    streams_free(call->state);
-}
+enum { POINTS_MAX = 11000 };
 
 /* ---- range queries ---- */
 
@@ -382,18 +149,6 @@ static enum sk_err log_query(struct call *call, const struct range_params *p,
     return sk_log_query_run(&q, ret, reterr);
 }
 
-static bool flag_in(struct sk_str flags, const char *name)
-{
-    for (size_t at = 0; at <= flags.len;) {
-        size_t comma = sk_str_find(flags, SK_STR(","), at);
-        size_t end = comma == SIZE_MAX ? flags.len : comma;
-        if (sk_str_is((struct sk_str){flags.ptr + at, end - at}, name))
-            return true;
-        at = end + 1;
-    }
-    return false;
-}
-
 static enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
                                struct sk_error *reterr)
 {
@@ -405,11 +160,95 @@ static enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret
     return err;
 }
 
-static enum sk_err metrics_unsupported(struct sk_error *reterr)
+/* Each selector of a metric query. */
+static enum sk_err selectors_check(const struct call *call, const struct sk_ast_expr *e,
+                                   struct sk_error *reterr)
 {
-    return sk_error_set(
-        reterr, SK_EUNSUPPORTED,
-        "metric queries are not supported by this version of skald yet; log queries are");
+    enum sk_err err = SK_OK;
+    switch (e->kind) {
+    case SK_AST_LOG:
+        return selector_limits(call, e->u.log.matchers, reterr);
+    case SK_AST_RANGE_AGG:
+        return selector_limits(call, e->u.range.range.log.matchers, reterr);
+    case SK_AST_VECTOR_AGG:
+        return selectors_check(call, e->u.vector.expr, reterr);
+    case SK_AST_BINARY: /* SK_LOGQL_DEPTH_MAX bounds it */
+        err = selectors_check(call, e->u.binary.left, reterr);
+        return err == SK_OK ? selectors_check(call, e->u.binary.right, reterr) : err;
+    case SK_AST_LABEL_REPLACE:
+        return selectors_check(call, e->u.replace.expr, reterr);
+    case SK_AST_VARIANTS:
+        return selector_limits(call, e->u.variants.of.log.matchers, reterr);
+    case SK_AST_LITERAL:
+    case SK_AST_VECTOR:
+        break;
+    }
+    return SK_OK;
+}
+
+/* Runs the query and answers. step_ns 0: instant. */
+static void metric_query(struct call *call, const struct sk_ast_expr *expr, struct time_range range,
+                         int64_t step_ns)
+{
+    const struct sk_limits *lim = call_limits(call);
+    struct sk_error detail = {.text = ""};
+    struct sk_metric_result result = {.series = NULL};
+    struct sk_strbuf text;
+    sk_strbuf_init(&text, 1u << 20);
+    struct sk_metric_query q = {.tenant = call->tenant,
+                                .expr = expr,
+                                .start_ns = range.start_ns,
+                                .end_ns = range.end_ns,
+                                .step_ns = step_ns,
+                                .sources = call->api->opt.sources,
+                                .source_count = call->api->opt.source_count,
+                                .budget = call->api->opt.query_budget,
+                                .pool = call->api->opt.pool,
+                                .stop = &call->stop,
+                                .series_max = lim->max_query_series,
+                                .length_max_ns = lim->max_query_length_ns,
+                                .range_max_ns = lim->max_query_range_ns,
+                                .error_text = &text};
+    if (lim->query_timeout_ns > 0)
+        q.deadline_mono_ns = sk_clock_mono_ns() + lim->query_timeout_ns;
+    enum sk_err err = selectors_check(call, expr, &detail);
+    if (err == SK_OK)
+        err = sk_metric_query_run(&q, &result, &detail);
+    if (err == SK_OK && !answer_metric(call, &result))
+        err = sk_error_set(&detail, SK_ENOMEM, "not enough memory for this answer");
+    if (err != SK_OK) {
+        answer_error(call, err, text.len > 0 && !text.failed ? text.ptr : detail.text);
+        call_finish(call);
+    }
+    sk_metric_result_deinit(&result);
+    sk_strbuf_deinit(&text);
+}
+
+/* Steps are whole milliseconds; start and end are multiples of them. */
+static enum sk_err metric_range_query(struct call *call, const struct range_params *p,
+                                      const struct sk_ast_expr *expr, struct sk_error *reterr)
+{
+    struct time_range range = p->range;
+    int64_t step = p->step_ns - p->step_ns % SK_NS_PER_MS;
+    bool empty;
+    enum sk_err err = range_limits(call, &range, &empty, reterr);
+    if (err == SK_OK && (step == 0 || !sk_metric_align(&range.start_ns, &range.end_ns, step)))
+        err = sk_error_set(reterr, SK_EINVAL,
+                           "zero or negative query resolution step widths are not accepted. Try a "
+                           "positive integer");
+    if (err == SK_OK)
+        metric_query(call, expr, range, step);
+    return err;
+}
+
+static enum sk_err streams_query(struct call *call, const struct range_params *p,
+                                 const struct sk_ast_log *log, struct sk_error *reterr)
+{
+    struct sk_log_result result;
+    enum sk_err err = log_query(call, p, log, &result, reterr);
+    if (err == SK_OK && !answer_streams(call, &result))
+        err = sk_error_set(reterr, SK_ENOMEM, "not enough memory for this answer");
+    return err;
 }
 
 void query_range_work(struct call *call)
@@ -417,30 +256,16 @@ void query_range_work(struct call *call)
     struct sk_error detail = {.text = ""};
     struct range_params p;
     const struct sk_ast_expr *expr = NULL;
-    struct streams_answer *s = sk_calloc(1, sizeof(*s));
-    enum sk_err err = s == NULL
-                          ? sk_error_set(&detail, SK_ENOMEM, "not enough memory for this query")
-                          : range_params(call, &p, &detail);
+    enum sk_err err = range_params(call, &p, &detail);
     if (err == SK_OK)
         err = parse_query(call, &expr, &detail);
-    if (err == SK_OK && expr->kind != SK_AST_LOG)
-        err = metrics_unsupported(&detail);
-    if (err == SK_OK) {
-        s->flags = sk_http_header_get(call->req, "X-Loki-Response-Encoding-Flags");
-        s->categorize = flag_in(s->flags, "categorize-labels");
-        err = log_query(call, &p, &expr->u.log, &s->result, &detail);
-    }
-    if (err == SK_OK && groups_make(s) != SK_OK)
-        err = sk_error_set(&detail, SK_ENOMEM, "not enough memory for this answer");
+    if (err == SK_OK)
+        err = expr->kind == SK_AST_LOG ? streams_query(call, &p, &expr->u.log, &detail)
+                                       : metric_range_query(call, &p, expr, &detail);
     if (err != SK_OK) {
-        if (s != NULL)
-            streams_free(s);
         answer_error(call, err, detail.text);
         call_finish(call);
-        return;
     }
-    call->state = s;
-    answer_pieces(call, "application/json; charset=UTF-8", streams_produce, streams_dispose);
 }
 
 void query_instant_work(struct call *call)
@@ -462,10 +287,12 @@ void query_instant_work(struct call *call)
             &detail, SK_EINVAL,
             "log queries are not supported as an instant query type, please change your "
             "query to a range query type");
-    if (err == SK_OK)
-        err = metrics_unsupported(&detail);
-    answer_error(call, err, detail.text);
-    call_finish(call);
+    if (err != SK_OK) {
+        answer_error(call, err, detail.text);
+        call_finish(call);
+        return;
+    }
+    metric_query(call, expr, (struct time_range){time_ns, time_ns}, 0);
 }
 
 void format_query_work(struct call *call)

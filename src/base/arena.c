@@ -108,8 +108,7 @@ void *sk_arena_alloc(struct sk_arena *arena, size_t size)
 {
     if (size > SIZE_MAX - ALIGN)
         return NULL;
-    size = size == 0 ? 1 : size; /* a pointer, and no other's address */
-    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size = size == 0 ? ALIGN : (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (size > (size_t)(arena->end - arena->at) && !block_add(arena, size))
         return NULL;
     void *p = arena->at;

@@ -32,7 +32,7 @@ static enum sk_pipeline_verdict pattern_run(struct sk_pipeline_run *run, const v
     const struct pattern *stage = data;
     struct sk_str rest = run->line;
     size_t i = 0;
-    if (rest.len == 0)
+    if (rest.len == 0 || sk_run_done(run))
         return SK_PIPELINE_KEEP;
     if (!stage->parts[0].capture) {
         if (!sk_str_starts(rest, stage->parts[0].text))

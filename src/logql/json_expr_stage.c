@@ -185,6 +185,8 @@ static void value_walk(struct walk *k, const struct sk_jw_value *v, const size_t
 static void absent_fill(struct walk *k)
 {
     struct sk_label_builder *b = &k->run->labels;
+    if (k->run->pipeline->need != SK_NEED_ALL)
+        return; /* Loki does not, either, when some labels only are asked for */
     for (size_t i = 0; i < k->stage->count && !b->failed; i++) {
         struct sk_label_slot *slot = sk_run_pinned(k->run, k->stage->paths[i].name);
         if (!k->found[i] && !sk_label_get(b, slot, NULL))
@@ -196,10 +198,11 @@ static enum sk_pipeline_verdict json_expr_run(struct sk_pipeline_run *run, const
 {
     const struct json_expr *stage = data;
     struct sk_str line = run->line;
-    if (line.len == 0)
+    if (line.len == 0 || sk_run_done(run))
         return SK_PIPELINE_KEEP;
     if (line.ptr[0] != '{' && line.ptr[0] != '[' && line.ptr[0] != '"') {
         run->labels.error = SK_STR("JSONParserErr"); /* without touching the details */
+        run->labels.parser_error = true;
         return SK_PIPELINE_KEEP;
     }
     struct walk k = {.run = run, .stage = stage, .left = stage->count};

@@ -44,11 +44,17 @@ static bool member_extract(struct sk_pipeline_run *run, size_t prefix, struct sk
                            const struct sk_jw_value *v)
 {
     struct sk_str value;
+    if (prefix == 0 && run->pipeline->need != SK_NEED_ALL && sk_key_is_plain(key) &&
+        !sk_run_wants(run, key))
+        return true;
     struct sk_label_slot *slot = member_slot(run, prefix, key);
     slot = slot == NULL ? NULL : sk_run_extract_to(run, slot);
     if (slot == NULL)
         return !run->labels.failed;
-    return member_value(run, v, &value) && sk_run_extract(run, slot, value);
+    if (!member_value(run, v, &value))
+        return false;
+    sk_label_write(&run->labels, slot, value);
+    return sk_run_done(run) || sk_run_early(run, slot); /* the label that completes is not tested */
 }
 
 /* The prefix for the members of a nested object. */
@@ -64,6 +70,18 @@ static size_t nested_prefix(struct sk_pipeline_run *run, size_t prefix, struct s
     return path->len == joined ? prefix : path->len;
 }
 
+static enum sk_jw_fault object_walk(struct sk_pipeline_run *run, struct sk_str text, size_t prefix,
+                                    unsigned depth, bool *ret_rejected);
+
+/* Objects in which nothing can be that is asked for are stepped over. */
+static enum sk_jw_fault nested_walk(struct sk_pipeline_run *run, struct sk_str text, size_t prefix,
+                                    unsigned depth, bool *ret_rejected)
+{
+    if (!sk_run_wants_prefix(run, (struct sk_str){run->path.ptr, prefix}))
+        return SK_JW_OK;
+    return object_walk(run, text, prefix, depth, ret_rejected);
+}
+
 /* SK_JW_OK with *ret_rejected when a filter has refused the entry. */
 static enum sk_jw_fault object_walk(struct sk_pipeline_run *run, struct sk_str text, size_t prefix,
                                     unsigned depth, bool *ret_rejected)
@@ -74,12 +92,12 @@ static enum sk_jw_fault object_walk(struct sk_pipeline_run *run, struct sk_str t
     if (depth > SK_PIPELINE_JSON_DEPTH_MAX)
         return SK_JW_DEPTH;
     enum sk_jw_fault fault = sk_jw_begin(&w, text, &run->arena);
-    while (fault == SK_JW_OK && !*ret_rejected) {
+    while (fault == SK_JW_OK && !*ret_rejected && !sk_run_done(run)) {
         fault = sk_jw_member(&w, &key, &value);
         if (fault != SK_JW_OK || w.done)
             break;
         if (value.kind == SK_JW_MAP)
-            fault = object_walk(run, value.raw, nested_prefix(run, prefix, key), depth + 1,
+            fault = nested_walk(run, value.raw, nested_prefix(run, prefix, key), depth + 1,
                                 ret_rejected);
         else if (value.kind != SK_JW_LIST && value.kind != SK_JW_NULL)
             *ret_rejected = !member_extract(run, prefix, key, &value);
@@ -91,6 +109,8 @@ static enum sk_pipeline_verdict json_run(struct sk_pipeline_run *run, const void
 {
     bool rejected = false;
     (void)data; /* nothing to configure */
+    if (sk_run_done(run))
+        return SK_PIPELINE_KEEP;
     sk_strbuf_reset(&run->path);
     enum sk_jw_fault fault = object_walk(run, run->line, 0, 1, &rejected);
     if (fault == SK_JW_NOMEM)
@@ -98,7 +118,7 @@ static enum sk_pipeline_verdict json_run(struct sk_pipeline_run *run, const void
     if (rejected)
         return SK_PIPELINE_DROP;
     if (fault != SK_JW_OK)
-        sk_run_error(run, SK_STR("JSONParserErr"), sk_jw_fault_text(fault));
+        sk_run_parser_error(run, SK_STR("JSONParserErr"), sk_jw_fault_text(fault));
     return SK_PIPELINE_KEEP;
 }
 

@@ -203,7 +203,9 @@ void sk_label_builder_entry(struct sk_label_builder *b, const struct sk_label *m
     b->touched_count = 0;
     b->predicted_at = 0;
     b->failed = b->stream_failed;
+    b->required_left = b->required_count;
     b->error = b->error_details = SK_STR("");
+    b->parser_error = false;
     for (size_t i = 0; i < count && !b->failed; i++)
         meta_add(b, &meta[i]);
 }
@@ -260,6 +262,8 @@ bool sk_label_extracted(const struct sk_label_builder *b, const struct sk_label_
 void sk_label_write(struct sk_label_builder *b, struct sk_label_slot *slot, struct sk_str value)
 {
     touch(b, slot);
+    if (slot->required && !slot->extracted)
+        b->required_left--;
     slot->category = SK_LABEL_PARSED;
     slot->deleted = false;
     slot->extracted = true;

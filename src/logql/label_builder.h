@@ -43,6 +43,7 @@ struct sk_label_slot {
     struct sk_str name;
     uint64_t hash;
     const struct sk_label_test *early; /* the filter that a parser's value must pass at once */
+    bool required;                     /* pinned: counts in required_left */
     struct sk_label_slot *suffixed;    /* NAME_extracted, once it was needed */
 
     uint64_t stream_seq; /* of the stream whose label this is ... */
@@ -64,6 +65,7 @@ struct sk_label_builder {
     struct sk_hmap table;
     struct sk_label_slot *pinned;
     size_t pinned_count, unpinned_count;
+    size_t required_count, required_left; /* names the query asks for; not written for this entry */
     struct sk_labelset stream;
     struct sk_label_slot **stream_slots;
     size_t stream_slots_cap;
@@ -71,6 +73,7 @@ struct sk_label_builder {
     size_t touched_count, touched_cap;
     uint64_t stream_seq, entry_seq, mark_seq;
     struct sk_str error, error_details; /* the slots of that name */
+    bool parser_error;                  /* a parser has set them */
     /* The slots asked for during the last entry, in order: the next entry probably asks the same. */
     struct sk_label_slot *predicted[SK_LABEL_PREDICTIONS];
     size_t predicted_at;

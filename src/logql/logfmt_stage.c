@@ -23,7 +23,7 @@ static bool strict_fault(struct sk_pipeline_run *run, const struct sk_logfmt *s,
         sk_arena_printf(&run->arena, "logfmt syntax error at pos %zu : %s",
                         (size_t)(s->p - s->start) + 1, sk_logfmt_fault_text(fault));
     run->labels.failed |= details.ptr == NULL;
-    sk_run_error(run, SK_STR("LogfmtParserErr"), details);
+    sk_run_parser_error(run, SK_STR("LogfmtParserErr"), details);
     return sk_run_early(run, sk_run_pinned(run, SK_NAME_ERROR));
 }
 
@@ -50,6 +50,9 @@ static bool pair_extract(struct sk_pipeline_run *run, const struct logfmt *stage
 {
     if (pair->value.len == 0 && !stage->keep_empty)
         return true;
+    if (run->pipeline->need != SK_NEED_ALL && sk_key_is_plain(pair->key) &&
+        !sk_run_wants(run, pair->key))
+        return true;
     struct sk_label_slot *slot = sk_run_key_slot(run, pair->key);
     slot = slot == NULL ? NULL : sk_run_extract_to(run, slot);
     return slot == NULL || sk_run_extract(run, slot, pair_value(run, pair));
@@ -61,10 +64,10 @@ static enum sk_pipeline_verdict logfmt_run(struct sk_pipeline_run *run, const vo
     struct sk_str line = run->line;
     struct sk_logfmt s = {line.ptr, line.ptr, line.ptr + line.len};
     struct sk_logfmt_pair pair;
-    for (;;) {
+    while (!sk_run_done(run)) {
         enum sk_logfmt_result got = sk_logfmt_next(&s, &pair);
         if (got == SK_LOGFMT_END || run->labels.failed)
-            return SK_PIPELINE_KEEP;
+            break;
         if (got == SK_LOGFMT_OK) {
             if (!pair_extract(run, stage, &pair))
                 return SK_PIPELINE_DROP;
@@ -74,12 +77,13 @@ static enum sk_pipeline_verdict logfmt_run(struct sk_pipeline_run *run, const vo
             sk_logfmt_recover(&s, got);
         }
     }
+    return SK_PIPELINE_KEEP;
 }
 
 /* ---- chosen pairs ---- */
 
-/* Writes the value to each target with this key, as its expression or as its name; whether there was
- * one. */
+/* Writes the value to each target with this key, as its expression or as its name; whether there
+ * was one. */
 static bool targets_write(struct sk_pipeline_run *run, const struct logfmt *stage, bool by_expr,
                           struct sk_str key, const struct sk_logfmt_pair *pair)
 {
@@ -107,8 +111,9 @@ static bool is_target_name(const struct sk_pipeline_run *run, const struct logfm
     return false;
 }
 
-/* A pair goes to the targets that ask for its key, else to the one that is called so. A key that an
- * earlier stage has written counts only when a target is called so. */
+/* A pair goes to the targets that ask for its key, else to the one that is called so. In a metric
+ * query that asks for some labels only, the key itself must be one of them, with a value. A key
+ * that an earlier stage has written counts only when a target is called so. */
 static void pair_assign(struct sk_pipeline_run *run, const struct logfmt *stage,
                         const struct sk_logfmt_pair *pair)
 {
@@ -119,6 +124,9 @@ static void pair_assign(struct sk_pipeline_run *run, const struct logfmt *stage,
     if (path->failed || path->len == 0)
         return;
     struct sk_str key = sk_strbuf_view(path);
+    if (!sk_run_wants(run, key) ||
+        (run->pipeline->need != SK_NEED_ALL && pair->value.len == 0 && !stage->keep_empty))
+        return;
     if (!is_target_name(run, stage, key)) {
         const struct sk_label_slot *known = sk_label_slot_find(&run->labels, key);
         if (known != NULL && sk_label_extracted(&run->labels, known))
@@ -134,12 +142,14 @@ static enum sk_pipeline_verdict logfmt_expr_run(struct sk_pipeline_run *run, con
     struct sk_str line = run->line;
     struct sk_logfmt s = {line.ptr, line.ptr, line.ptr + line.len};
     struct sk_logfmt_pair pair;
-    for (size_t i = 0; i < stage->count; i++) {
+    if (sk_run_done(run))
+        return SK_PIPELINE_KEEP;
+    for (size_t i = 0; i < stage->count && run->pipeline->need == SK_NEED_ALL; i++) {
         struct sk_label_slot *slot = sk_run_pinned(run, stage->targets[i].name);
         if (sk_label_target(&run->labels, slot) == slot)
             sk_label_write(&run->labels, slot, SK_STR(""));
     }
-    while (!run->labels.failed) {
+    while (!run->labels.failed && !sk_run_done(run)) {
         enum sk_logfmt_result got = sk_logfmt_next(&s, &pair);
         if (got == SK_LOGFMT_END)
             break;

@@ -44,6 +44,26 @@ enum sk_err sk_pipeline_pin(struct sk_pipeline_maker *m, struct sk_str name, siz
     return SK_OK;
 }
 
+/* NAME_extracted asks for NAME, too. */
+enum sk_err sk_pipeline_pin_read(struct sk_pipeline_maker *m, struct sk_str name, size_t *ret)
+{
+    struct sk_pipeline *p = m->pipeline;
+    struct sk_str suffix = SK_STR(SK_LABEL_SUFFIX);
+    enum sk_err err = sk_pipeline_pin(m, name, ret);
+    for (size_t pin = *ret; err == SK_OK && p->need != SK_NEED_ALL;) {
+        size_t i = 0;
+        while (i < p->required_count && p->required[i] != pin)
+            i++;
+        p->required[i] = pin;
+        p->required_count += i == p->required_count;
+        if (!sk_str_ends(name, suffix) || name.len == suffix.len)
+            break;
+        name.len -= suffix.len;
+        err = sk_pipeline_pin(m, name, &pin);
+    }
+    return err;
+}
+
 /* ---- compiling ---- */
 
 static size_t filter_names(const struct sk_ast_label_filter *f)
@@ -128,6 +148,74 @@ static void needle_choose(struct sk_pipeline *p, const enum sk_ast_stage_kind *k
     }
 }
 
+/* ---- what a metric query asks for ---- */
+
+static enum sk_err filter_reads(struct sk_pipeline_maker *m, const struct sk_ast_label_filter *f)
+{
+    size_t pin;
+    if (f->kind != SK_LF_AND && f->kind != SK_LF_OR)
+        return sk_pipeline_pin_read(m, f->name, &pin);
+    enum sk_err err = filter_reads(m, f->left); /* SK_LOGQL_DEPTH_MAX bounds it */
+    return err == SK_OK ? filter_reads(m, f->right) : err;
+}
+
+/* The labels that a stage reads; those of templates are noted as they are compiled. */
+static enum sk_err stage_reads(struct sk_pipeline_maker *m, const struct sk_ast_stage *s)
+{
+    size_t pin;
+    enum sk_err err = s->filter == NULL ? SK_OK : filter_reads(m, s->filter);
+    for (const struct sk_ast_label_format *f = s->formats; f != NULL && err == SK_OK; f = f->next)
+        err = f->rename ? sk_pipeline_pin_read(m, f->value, &pin) : SK_OK;
+    return err;
+}
+
+static bool reads_line(enum sk_ast_stage_kind kind)
+{
+    return kind == SK_STAGE_LINE_FILTER || kind == SK_STAGE_JSON || kind == SK_STAGE_LOGFMT ||
+           kind == SK_STAGE_REGEXP || kind == SK_STAGE_PATTERN || kind == SK_STAGE_UNPACK;
+}
+
+/* A line_format whose line nobody looks at. */
+static bool is_left_out(const struct sk_ast_stage *s, const struct sk_pipeline_hints *h)
+{
+    if (s->kind != SK_STAGE_LINE_FORMAT || !h->line_unread)
+        return false;
+    for (const struct sk_ast_stage *k = s->next; k != NULL; k = k->next) {
+        if (reads_line(k->kind))
+            return false;
+    }
+    return true;
+}
+
+static enum sk_err needs_find(struct sk_pipeline_maker *m, const struct sk_ast_stage *first,
+                              const struct sk_pipeline_hints *h)
+{
+    struct sk_pipeline *p = m->pipeline;
+    enum sk_err err = SK_OK;
+    p->group = sk_arena_calloc(m->arena, h->name_count + 1, sizeof(*p->group));
+    if (p->group == NULL)
+        return SK_ENOMEM;
+    for (size_t i = 0; i < h->name_count && err == SK_OK; i++)
+        err = sk_pipeline_pin_read(m, h->names[i], &p->group[i]);
+    if (err == SK_OK && h->unwrap.len > 0)
+        err = sk_pipeline_pin_read(m, h->unwrap, &p->unwrap);
+    for (const struct sk_ast_stage *s = first; s != NULL && err == SK_OK; s = s->next)
+        err = is_left_out(s, h) ? SK_OK : stage_reads(m, s);
+    for (const struct sk_ast_stage *s = h->post_filters; s != NULL && err == SK_OK; s = s->next)
+        err = stage_reads(m, s);
+    return err;
+}
+
+static size_t hint_names_bound(const struct sk_pipeline_hints *h)
+{
+    size_t n = 2 * h->name_count + 2;
+    for (const struct sk_ast_stage *s = h->post_filters; s != NULL; s = s->next)
+        n += 2 * names_bound(s);
+    return n;
+}
+
+/* ---- the whole ---- */
+
 /* For each name the first filter that looks at it alone. */
 static enum sk_err early_find(struct sk_pipeline_maker *m, const enum sk_ast_stage_kind *kind)
 {
@@ -147,18 +235,23 @@ static enum sk_err early_find(struct sk_pipeline_maker *m, const enum sk_ast_sta
 }
 
 static enum sk_err maker_begin(struct sk_pipeline_maker *m, const struct sk_ast_stage *first,
-                               size_t *ret_stages)
+                               const struct sk_pipeline_hints *h, size_t *ret_stages)
 {
-    size_t names = SK_NAMES_FIXED, stages = 0, name;
+    size_t names = SK_NAMES_FIXED + hint_names_bound(h), stages = 0, name;
     struct sk_pipeline *p = m->pipeline;
     for (const struct sk_ast_stage *s = first; s != NULL; s = s->next) {
-        names += names_bound(s);
+        names += 2 * names_bound(s); /* each with and without a suffix */
         stages++;
     }
+    for (const struct sk_ast_stage *s = h->post_filters; s != NULL; s = s->next)
+        stages++;
     p->name_cap = names;
     p->names = sk_arena_calloc(m->arena, names, sizeof(*p->names));
     p->stages = sk_arena_calloc(m->arena, stages + 1, sizeof(*p->stages));
-    if (p->names == NULL || p->stages == NULL ||
+    p->required = sk_arena_calloc(m->arena, names, sizeof(*p->required));
+    p->need = h->need;
+    p->unwrap = SIZE_MAX;
+    if (p->names == NULL || p->stages == NULL || p->required == NULL ||
         sk_pipeline_pin(m, SK_STR("__error__"), &name) != SK_OK ||
         sk_pipeline_pin(m, SK_STR("__error_details__"), &name) != SK_OK ||
         sk_pipeline_pin(m, SK_STR("__preserve_error__"), &name) != SK_OK)
@@ -167,26 +260,48 @@ static enum sk_err maker_begin(struct sk_pipeline_maker *m, const struct sk_ast_
     return SK_OK;
 }
 
-enum sk_err sk_pipeline_create(struct sk_arena *arena, const struct sk_ast_log *log,
-                               const struct sk_pipeline **ret, struct sk_error *reterr)
+/* Compiles the stages in front of unwrap, and behind them the filters after it. */
+static enum sk_err stages_create(struct sk_pipeline_maker *m, const struct sk_ast_stage *first,
+                                 const struct sk_pipeline_hints *h, enum sk_ast_stage_kind *kind,
+                                 struct sk_error *reterr)
+{
+    struct sk_pipeline *p = m->pipeline;
+    enum sk_err err = SK_OK;
+    for (const struct sk_ast_stage *s = first; s != NULL && err == SK_OK; s = s->next) {
+        size_t at = p->stage_count;
+        if (is_left_out(s, h))
+            continue;
+        err = stage_create(m, s, &p->stages[at], reterr);
+        if (err != SK_OK)
+            return err;
+        kind[at] = s->kind;
+        stage_place(p->stages, kind, at);
+        p->stage_count++;
+    }
+    p->post_at = p->stage_count;
+    for (const struct sk_ast_stage *s = h->post_filters; s != NULL && err == SK_OK; s = s->next)
+        err = stage_create(m, s, &p->stages[p->post_at++], reterr);
+    return err;
+}
+
+enum sk_err sk_pipeline_create_metric(struct sk_arena *arena, const struct sk_ast_log *log,
+                                      const struct sk_pipeline_hints *hints,
+                                      const struct sk_pipeline **ret, struct sk_error *reterr)
 {
     size_t stages = 0;
     enum sk_ast_stage_kind *kind = NULL;
     struct sk_pipeline_maker m = {.arena = arena};
     m.pipeline = sk_arena_calloc(arena, 1, sizeof(*m.pipeline));
-    enum sk_err err = m.pipeline == NULL ? SK_ENOMEM : maker_begin(&m, log->stages, &stages);
+    enum sk_err err = m.pipeline == NULL ? SK_ENOMEM : maker_begin(&m, log->stages, hints, &stages);
     if (err == SK_OK) {
         kind = sk_arena_calloc(arena, stages + 1, sizeof(*kind));
         err = kind == NULL ? SK_ENOMEM : SK_OK;
     }
-    for (const struct sk_ast_stage *s = log->stages; s != NULL && err == SK_OK; s = s->next) {
-        size_t at = m.pipeline->stage_count;
-        err = stage_create(&m, s, &m.pipeline->stages[at], reterr);
+    if (err == SK_OK) {
+        err = stages_create(&m, log->stages, hints, kind, reterr);
         if (err != SK_OK)
             goto out;
-        kind[at] = s->kind;
-        stage_place(m.pipeline->stages, kind, at);
-        m.pipeline->stage_count++;
+        err = needs_find(&m, log->stages, hints);
     }
     if (err == SK_OK)
         err = early_find(&m, kind);
@@ -195,10 +310,23 @@ enum sk_err sk_pipeline_create(struct sk_arena *arena, const struct sk_ast_log *
         goto out;
     }
     needle_choose(m.pipeline, kind);
+    m.pipeline->line_only = m.pipeline->lead_count == m.pipeline->stage_count;
     *ret = m.pipeline;
 out:
     sk_hmap_deinit(&m.names);
     return err;
+}
+
+enum sk_err sk_pipeline_create(struct sk_arena *arena, const struct sk_ast_log *log,
+                               const struct sk_pipeline **ret, struct sk_error *reterr)
+{
+    struct sk_pipeline_hints all = {.need = SK_NEED_ALL};
+    return sk_pipeline_create_metric(arena, log, &all, ret, reterr);
+}
+
+bool sk_pipeline_line_only(const struct sk_pipeline *p)
+{
+    return p->line_only;
 }
 
 struct sk_str sk_pipeline_needle(const struct sk_pipeline *p)
@@ -227,8 +355,11 @@ enum sk_err sk_pipeline_run_create(const struct sk_pipeline *p, size_t arena_max
         sk_pipeline_run_destroy(run);
         return SK_ENOMEM;
     }
-    for (size_t i = 0; i < p->name_count; i++)
+    for (size_t i = 0; i < p->name_count && p->need != SK_NEED_NAMED; i++)
         run->labels.pinned[i].early = p->early[i];
+    for (size_t i = 0; i < p->required_count; i++)
+        run->labels.pinned[p->required[i]].required = true;
+    run->labels.required_count = p->required_count;
     *ret = run;
     return SK_OK;
 }
@@ -325,4 +456,65 @@ enum sk_err sk_pipeline_run_labels(struct sk_pipeline_run *run, struct sk_pipeli
         return SK_ENOMEM;
     *ret = got;
     return SK_OK;
+}
+
+/* ---- metric queries ---- */
+
+bool sk_pipeline_run_value(struct sk_pipeline_run *run, struct sk_str *ret)
+{
+    struct sk_str value;
+    if (!run->labels_begun)
+        labels_begin(run);
+    if (!sk_label_get(&run->labels, sk_run_pinned(run, run->pipeline->unwrap), &value) ||
+        value.len == 0)
+        return false;
+    *ret = value;
+    return true;
+}
+
+bool sk_pipeline_run_group(struct sk_pipeline_run *run, size_t i, struct sk_str *ret)
+{
+    size_t name = run->pipeline->group[i];
+    if (!run->labels_begun)
+        labels_begin(run);
+    struct sk_str error = name == SK_NAME_ERROR           ? run->labels.error
+                          : name == SK_NAME_ERROR_DETAILS ? run->labels.error_details
+                                                          : SK_STR("");
+    if (error.len > 0) {
+        *ret = error;
+        return true;
+    }
+    return sk_label_get(&run->labels, sk_run_pinned(run, name), ret);
+}
+
+void sk_pipeline_run_mark(struct sk_pipeline_run *run, struct sk_str error, struct sk_str details)
+{
+    struct sk_str e = sk_arena_str(&run->arena, error), d = sk_arena_str(&run->arena, details);
+    run->labels.failed |= e.ptr == NULL || d.ptr == NULL;
+    if (!run->labels.failed)
+        sk_run_error(run, e, d);
+}
+
+struct sk_str sk_pipeline_run_error(const struct sk_pipeline_run *run, bool *ret_shown)
+{
+    *ret_shown = false;
+    if (!run->labels_begun)
+        return SK_STR("");
+    *ret_shown = run->labels.parser_error && run->labels.pinned[SK_NAME_ERROR].required;
+    return run->labels.error;
+}
+
+enum sk_pipeline_verdict sk_pipeline_run_post(struct sk_pipeline_run *run)
+{
+    const struct sk_pipeline *p = run->pipeline;
+    if (!run->labels_begun)
+        labels_begin(run);
+    for (size_t at = p->stage_count; at < p->post_at; at++) {
+        enum sk_pipeline_verdict v = p->stages[at].fn(run, p->stages[at].data);
+        if (run_failed(run))
+            return SK_PIPELINE_ERROR;
+        if (v != SK_PIPELINE_KEEP)
+            return v;
+    }
+    return SK_PIPELINE_KEEP;
 }

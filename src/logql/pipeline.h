@@ -44,6 +44,35 @@ SK_MUST_CHECK enum sk_err sk_pipeline_create(struct sk_arena *arena, const struc
                                              const struct sk_pipeline **ret,
                                              struct sk_error *reterr);
 
+/* ---- metric queries ---- */
+
+/* Which labels a metric query asks of its entries. Parsers leave out the others and stop when they
+ * have all, which clients see: what stands behind goes unread, faults too. */
+enum sk_pipeline_need {
+    SK_NEED_ALL,   /* every label */
+    SK_NEED_NAMED, /* `names`, the unwrapped label, and what stages read */
+    SK_NEED_BARE,  /* none but the unwrapped label and what stages read */
+};
+
+struct sk_pipeline_hints {
+    enum sk_pipeline_need need;
+    const struct sk_str *names; /* of the grouping: sk_pipeline_run_group() finds them by index */
+    size_t name_count;
+    struct sk_str unwrap;                    /* the label that holds the value; empty: none */
+    const struct sk_ast_stage *post_filters; /* label filters, for sk_pipeline_run_post() */
+    bool line_unread;                        /* a line_format that no stage reads is left out */
+};
+
+/* As sk_pipeline_create(). `hints` are borrowed during the call. */
+SK_MUST_CHECK enum sk_err sk_pipeline_create_metric(struct sk_arena *arena,
+                                                    const struct sk_ast_log *log,
+                                                    const struct sk_pipeline_hints *hints,
+                                                    const struct sk_pipeline **ret,
+                                                    struct sk_error *reterr);
+
+/* Nothing but line filters: the line and the labels of the entry pass as they are. */
+bool sk_pipeline_line_only(const struct sk_pipeline *p);
+
 /* A text that every line must hold to pass, as it is before any stage; empty when none is known. */
 struct sk_str sk_pipeline_needle(const struct sk_pipeline *p);
 
@@ -87,5 +116,23 @@ struct sk_pipeline_labels {
 
 SK_MUST_CHECK enum sk_err sk_pipeline_run_labels(struct sk_pipeline_run *run,
                                                  struct sk_pipeline_labels *ret);
+
+/* ---- the same, of a metric query ---- */
+
+/* The value of the unwrapped label; false: absent or empty. */
+bool sk_pipeline_run_value(struct sk_pipeline_run *run, struct sk_str *ret);
+
+/* Of hints->names[i]: false when there is no such label. */
+bool sk_pipeline_run_group(struct sk_pipeline_run *run, size_t i, struct sk_str *ret);
+
+/* Sets the error labels: the value could not be read. `details` are copied. */
+void sk_pipeline_run_mark(struct sk_pipeline_run *run, struct sk_str error, struct sk_str details);
+
+/* The error label; empty: none. *ret_shown: it is a parser's and the query asks for the label
+ * __error__, so that the entry is a sample like others. */
+struct sk_str sk_pipeline_run_error(const struct sk_pipeline_run *run, bool *ret_shown);
+
+/* Runs the filters behind unwrap. */
+SK_MUST_CHECK enum sk_pipeline_verdict sk_pipeline_run_post(struct sk_pipeline_run *run);
 
 #endif

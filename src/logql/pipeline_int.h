@@ -12,8 +12,8 @@
 #include "logql/pipeline.h"
 #include "logql/text_test.h"
 
-/* X(kind, name, halts line filters, changes the line): sk_stage_NAME_create() compiles SK_STAGE_KIND.
- * Line filters move to the left up to a stage that halts them. */
+/* X(kind, name, halts line filters, changes the line): sk_stage_NAME_create() compiles
+ * SK_STAGE_KIND. Line filters move to the left up to a stage that halts them. */
 #define SK_STAGE_LIST(X)                                                                           \
     X(LINE_FILTER, line_filter, true, false)                                                       \
     X(JSON, json, false, false)                                                                    \
@@ -44,6 +44,14 @@ struct sk_pipeline {
     struct sk_str *names; /* pinned, SK_NAMES_FIXED first */
     size_t name_count, name_cap;
     const struct sk_label_test **early; /* by name, or NULL */
+    /* of metric queries */
+    enum sk_pipeline_need need;
+    size_t *required; /* pinned names that are asked for, unless need is SK_NEED_ALL */
+    size_t required_count;
+    size_t *group;  /* pinned: hints->names */
+    size_t unwrap;  /* pinned, or SIZE_MAX */
+    size_t post_at; /* stages from here on are for sk_pipeline_run_post() */
+    bool line_only; /* nothing but line filters */
 };
 
 struct sk_pipeline_run {
@@ -85,6 +93,11 @@ SK_MUST_CHECK enum sk_err sk_json_expr_create(struct sk_pipeline_maker *m,
 SK_MUST_CHECK enum sk_err sk_pipeline_pin(struct sk_pipeline_maker *m, struct sk_str name,
                                           size_t *ret);
 
+/* The same for a label that the stage reads: a metric query that asks for some labels only asks for
+ * this one, too. */
+SK_MUST_CHECK enum sk_err sk_pipeline_pin_read(struct sk_pipeline_maker *m, struct sk_str name,
+                                               size_t *ret);
+
 /* The test of a compiled line filter, label filter that looks at one label (else NULL). */
 const struct sk_text_test *sk_line_filter_test(const struct sk_stage *stage);
 const struct sk_label_test *sk_label_filter_single(const struct sk_stage *stage, size_t *ret_name);
@@ -106,10 +119,32 @@ static inline void sk_run_error(struct sk_pipeline_run *run, struct sk_str error
     run->labels.error_details = details;
 }
 
-/* Where an implicit parser writes its value for the label `slot`: NULL when it must not. */
+/* Nothing that the query asks for is missing: parsers have no work (any more). */
+static inline bool sk_run_done(const struct sk_pipeline_run *run)
+{
+    return run->pipeline->need != SK_NEED_ALL && run->labels.required_left == 0;
+}
+
+/* Whether a parser may be asked for a label of that name before any suffix; for an object, for one
+ * whose name begins so. */
+bool sk_run_wants(const struct sk_pipeline_run *run, struct sk_str name);
+bool sk_run_wants_prefix(const struct sk_pipeline_run *run, struct sk_str prefix);
+
+/* ... of a parser: a metric query that asks for the label __error__ shows those, and fails on
+ * others. */
+static inline void sk_run_parser_error(struct sk_pipeline_run *run, struct sk_str error,
+                                       struct sk_str details)
+{
+    sk_run_error(run, error, details);
+    run->labels.parser_error = true;
+}
+
+/* Where an implicit parser writes its value for the label `slot`: NULL when it must not or
+ * need not. */
 struct sk_label_slot *sk_run_extract_to(struct sk_pipeline_run *run, struct sk_label_slot *slot);
 
-/* Whether the entry passes the early test of a label that was just written (or of the error slot). */
+/* Whether the entry passes the early test of a label that was just written (or of the error slot).
+ * */
 static inline bool sk_run_early(struct sk_pipeline_run *run, const struct sk_label_slot *slot)
 {
     return slot->early == NULL || sk_label_test_match(slot->early, run);

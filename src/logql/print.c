@@ -313,13 +313,19 @@ void sk_print_names(struct sk_strbuf *out, const struct sk_ast_name_list *names,
     sk_strbuf_putc(out, ')');
 }
 
-/* ` by (a,b)`, ` without ()`; nothing for an empty `by ()`. */
+/* ` by (a,b)`, ` without ()`. */
 static void grouping(struct sk_strbuf *out, const struct sk_ast_grouping *g)
 {
-    if (g == NULL || (!g->without && g->names == NULL))
+    if (g == NULL)
         return;
     sk_strbuf_puts(out, g->without ? " without " : " by ");
     sk_print_names(out, g->names, ",");
+}
+
+/* `by ()`, which a vector aggregation means without saying it. */
+static bool is_plain(const struct sk_ast_grouping *g)
+{
+    return g != NULL && !g->without && g->names == NULL;
 }
 
 /* Whether the text of `e` begins with a parenthesis. */
@@ -419,7 +425,8 @@ void sk_logql_print(struct sk_strbuf *out, const struct sk_ast_expr *e)
         return;
     case SK_AST_VECTOR_AGG:
         sk_strbuf_puts(out, sk_logql_vector_op_name(e->u.vector.op));
-        grouping(out, e->u.vector.grouping);
+        if (!is_plain(e->u.vector.grouping))
+            grouping(out, e->u.vector.grouping);
         sk_strbuf_putc(out, '(');
         sk_print_param(out, e);
         sk_logql_print(out, e->u.vector.expr);

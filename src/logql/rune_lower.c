@@ -39,10 +39,29 @@ uint32_t sk_rune_lower(uint32_t rune)
     }
 }
 
+/* Eight ASCII letters at once: of what is added, only 'A'..'Z' reaches the top bit with the one and
+ * not with the other. false: there are other bytes. */
+static bool eight_lower(const char *in, char *out)
+{
+    uint64_t w, high = 0x8080808080808080u;
+    memcpy(&w, in, sizeof(w));
+    if ((w & high) != 0)
+        return false;
+    uint64_t capital = (w + 0x3f3f3f3f3f3f3f3fu) & ~(w + 0x2525252525252525u) & high;
+    w |= capital >> 2;
+    memcpy(out, &w, sizeof(w));
+    return true;
+}
+
 size_t sk_text_lower(struct sk_str text, char *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < text.len;) {
+        if (text.len - i >= 8 && eight_lower(text.ptr + i, out + n)) {
+            n += 8;
+            i += 8;
+            continue;
+        }
         unsigned char c = (unsigned char)text.ptr[i];
         if (c < 0x80) {
             out[n++] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);

@@ -84,7 +84,29 @@ struct sk_label_slot *sk_run_key_slot(struct sk_pipeline_run *run, struct sk_str
 struct sk_label_slot *sk_run_extract_to(struct sk_pipeline_run *run, struct sk_label_slot *slot)
 {
     struct sk_label_slot *to = sk_label_target(&run->labels, slot);
-    return to == NULL || sk_label_extracted(&run->labels, to) ? NULL : to;
+    if (to == NULL || sk_label_extracted(&run->labels, to))
+        return NULL;
+    return run->pipeline->need == SK_NEED_ALL || to->required ? to : NULL;
+}
+
+bool sk_run_wants(const struct sk_pipeline_run *run, struct sk_str name)
+{
+    const struct sk_pipeline *p = run->pipeline;
+    for (size_t i = 0; i < p->required_count; i++) {
+        if (sk_str_eq(p->names[p->required[i]], name))
+            return true;
+    }
+    return p->need == SK_NEED_ALL;
+}
+
+bool sk_run_wants_prefix(const struct sk_pipeline_run *run, struct sk_str prefix)
+{
+    const struct sk_pipeline *p = run->pipeline;
+    for (size_t i = 0; i < p->required_count; i++) {
+        if (sk_str_starts(p->names[p->required[i]], prefix))
+            return true;
+    }
+    return p->need == SK_NEED_ALL;
 }
 
 static bool is_clean(struct sk_str s)

@@ -74,11 +74,11 @@ static enum sk_pipeline_verdict unpack_run(struct sk_pipeline_run *run, const vo
     struct sk_jw_value value;
     struct sk_str key;
     (void)data; /* nothing to configure */
-    if (run->line.len == 0)
+    if (run->line.len == 0 || sk_run_done(run))
         return SK_PIPELINE_KEEP;
     if (run->line.ptr[0] != '{') {
-        sk_run_error(run, SK_STR("JSONParserErr"),
-                     SK_STR("expecting json object(6), but it is not"));
+        sk_run_parser_error(run, SK_STR("JSONParserErr"),
+                            SK_STR("expecting json object(6), but it is not"));
         return SK_PIPELINE_KEEP;
     }
     run->labels.mark_seq++;
@@ -93,7 +93,7 @@ static enum sk_pipeline_verdict unpack_run(struct sk_pipeline_run *run, const vo
     if (fault == SK_JW_NOMEM || run->labels.failed)
         return SK_PIPELINE_ERROR;
     if (fault != SK_JW_OK) {
-        sk_run_error(run, SK_STR("JSONParserErr"), sk_jw_fault_text(fault));
+        sk_run_parser_error(run, SK_STR("JSONParserErr"), sk_jw_fault_text(fault));
         return SK_PIPELINE_KEEP;
     }
     if (!k.has_entry)

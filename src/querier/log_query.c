@@ -2,9 +2,9 @@
 /* log_query.c -- see log_query.h.
  *
  * Units of all streams are sorted by time, and reading stops when the kept entries are complete and
- * no unit left can hold a better one. A block is searched as a whole for the pipeline's needle; only
- * entries that hold it are decoded further. Candidates of a block are then visited from its better
- * end, so that a full result ends the block early. */
+ * no unit left can hold a better one. A block is searched as a whole for the pipeline's needle;
+ * only entries that hold it are decoded further. Candidates of a block are then visited from its
+ * better end, so that a full result ends the block early. */
 #include "querier/log_query.h"
 
 #include <stdlib.h>
@@ -14,12 +14,10 @@
 #include "base/budget.h"
 #include "base/clock.h"
 #include "base/gotext.h"
-#include "chunk/block.h"
 #include "logql/pipeline.h"
 #include "querier/topk.h"
+#include "querier/unit_scan.h"
 
-enum { META_PAIRS_MAX = 4096 };
-#define READER_ARENA_BYTES_MAX (512u << 20)
 #define RESULT_ARENA_BYTES_MAX (1u << 30)
 
 struct unit_ref {
@@ -41,13 +39,12 @@ struct run {
     const struct sk_pipeline *pipeline;
     struct sk_pipeline_run *pipe;
     struct sk_selection sel;
-    struct sk_unit_reader reader;
+    struct sk_unit_scan scan;
     struct sk_topk top;
     struct unit_ref *units;
     struct candidate *cands;
     size_t cand_cap;
     struct sk_sel_stream *stream_now;
-    struct sk_label meta[META_PAIRS_MAX];
     int64_t start_ns, end_ns; /* of the present split */
     struct sk_error *reterr;
 };
@@ -87,81 +84,41 @@ void sk_query_matchers_free(struct sk_matcher *m, size_t count)
 
 /* ---- candidates of a block ---- */
 
-static enum sk_err cand_add(struct run *r, size_t *count, const struct sk_block_entry *e,
-                            uint64_t seq, bool hit)
-{
-    if (!SK_GROW(r->cands, r->cand_cap, *count + 1))
-        return SK_ENOMEM;
-    r->cands[(*count)++] = (struct candidate){*e, seq, hit};
-    return SK_OK;
-}
-
-/* Every entry in the span. */
-static enum sk_err scan_all(struct run *r, struct sk_block_iter *it, uint64_t seq, size_t *count)
+/* The entries in the span that hold the needle, if there is one. */
+static enum sk_err cands_find(struct run *r, struct sk_unit_hits *hits, uint64_t seq, size_t *count)
 {
     struct sk_block_entry e;
-    enum sk_err err = SK_OK;
-    for (; err == SK_OK && sk_block_next(it, &e); seq++) {
-        r->res->stats.bytes += e.line.len;
-        if (e.ts_ns >= r->start_ns && e.ts_ns < r->end_ns)
-            err = cand_add(r, count, &e, seq, false);
-    }
-    return err;
-}
-
-/* Only entries whose line holds the needle: the block is searched as a whole, and the entries between
- * two hits are stepped over. A hit in other bytes than a line's is none. */
-static enum sk_err scan_needle(struct run *r, struct sk_block_iter *it, struct sk_slice raw,
-                               struct sk_str needle, uint64_t seq, size_t *count)
-{
-    const char *end = (const char *)raw.ptr + raw.len;
-    const char *hit = memmem(raw.ptr, raw.len, needle.ptr, needle.len);
-    struct sk_block_entry e;
-    enum sk_err err = SK_OK;
-    r->res->stats.bytes += raw.len;
-    for (; hit != NULL && err == SK_OK && sk_block_next(it, &e); seq++) {
-        const char *line_end = e.line.ptr + e.line.len;
-        while (hit != NULL && hit < e.line.ptr) /* in the bytes before the line */
-            hit = memmem(hit + 1, (size_t)(end - hit - 1), needle.ptr, needle.len);
-        if (hit == NULL || hit >= line_end)
+    bool hit = hits->needle.len > 0;
+    while (sk_unit_hits_next(hits, &e)) {
+        if (e.ts_ns < r->start_ns || e.ts_ns >= r->end_ns)
             continue;
-        if (hit + needle.len <= line_end && e.ts_ns >= r->start_ns && e.ts_ns < r->end_ns)
-            err = cand_add(r, count, &e, seq, true);
-        hit = memmem(line_end, (size_t)(end - line_end), needle.ptr, needle.len);
+        if (!SK_GROW(r->cands, r->cand_cap, *count + 1))
+            return SK_ENOMEM;
+        r->cands[(*count)++] = (struct candidate){e, seq + hits->seq - 1, hit};
     }
-    return err;
+    return SK_OK;
 }
 
 /* ---- one entry ---- */
 
 static enum sk_err budget_error(struct run *r)
 {
-    return sk_error_set(
-        r->reterr, SK_ENOMEM,
-        "the query needs more memory than its share of the budget; narrow the selector "
-        "or the time range, or lower the limit");
+    return sk_query_no_memory(r->reterr);
 }
 
 static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct candidate *c)
 {
-    size_t n = sk_block_meta_count(c->entry.meta);
     if (!sk_pipeline_line_passes(r->pipe, c->entry.line, c->hit))
         return SK_OK;
-    if (n > META_PAIRS_MAX)
-        return SK_OK;
-    if (n > 0) {
-        enum sk_err err = u->unit->ops->meta(u->unit, &r->reader, c->entry.meta, r->meta, n, &n);
-        if (err == SK_ENOMEM)
-            return budget_error(r);
-        if (err != SK_OK)
-            return SK_OK; /* the entry's metadata is damaged: its block's checksum held, so foreign */
-        sk_labels_sort(r->meta, n);
-    }
+    enum sk_err err = sk_unit_scan_meta(&r->scan, u->unit, c->entry.meta);
+    if (err != SK_OK) /* damaged metadata: the block's checksum held, so it is foreign */
+        return err == SK_ENOMEM ? budget_error(r) : SK_OK;
     if (r->stream_now != u->stream) {
         sk_pipeline_run_stream(r->pipe, u->stream->labels);
         r->stream_now = u->stream;
     }
-    switch (sk_pipeline_run_entry(r->pipe, c->entry.ts_ns, c->entry.line, r->meta, n)) {
+    switch (sk_pipeline_run_entry(r->pipe, c->entry.ts_ns, c->entry.line, r->scan.meta,
+                                  r->scan.meta_count)) {
     case SK_PIPELINE_DROP:
         return SK_OK;
     case SK_PIPELINE_ERROR:
@@ -170,7 +127,7 @@ static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct cand
         break;
     }
     struct sk_pipeline_labels labels;
-    enum sk_err err = sk_pipeline_run_labels(r->pipe, &labels);
+    err = sk_pipeline_run_labels(r->pipe, &labels);
     r->res->stats.hit_lines++;
     if (err == SK_OK)
         err = sk_topk_offer(&r->top, c->entry.ts_ns, u->stream->hash, c->seq,
@@ -180,15 +137,14 @@ static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct cand
 
 static enum sk_err block_run(struct run *r, struct unit_ref *u, struct sk_slice raw, uint64_t seq)
 {
-    struct sk_block_iter it;
-    struct sk_str needle = sk_pipeline_needle(r->pipeline);
+    struct sk_unit_hits hits;
     size_t count = 0;
-    sk_block_iter_init(&it, raw, r->reader.has_meta);
-    enum sk_err err = needle.len > 0 ? scan_needle(r, &it, raw, needle, seq, &count)
-                                     : scan_all(r, &it, seq, &count);
+    sk_unit_hits_init(&hits, raw, r->scan.reader.has_meta, sk_pipeline_needle(r->pipeline));
+    r->res->stats.bytes += raw.len;
+    enum sk_err err = cands_find(r, &hits, seq, &count);
     if (err != SK_OK)
         return budget_error(r);
-    if (it.corrupt)
+    if (hits.it.corrupt)
         r->res->stats.damaged++;
     for (size_t i = 0; i < count && err == SK_OK; i++) {
         const struct candidate *c = &r->cands[r->q->forward ? i : count - 1 - i];
@@ -203,16 +159,7 @@ static enum sk_err block_run(struct run *r, struct unit_ref *u, struct sk_slice 
 
 static enum sk_err interrupted(struct run *r)
 {
-    const struct sk_log_query *q = r->q;
-    if (q->stop != NULL && atomic_load_explicit(q->stop, memory_order_relaxed))
-        return sk_error_set(r->reterr, SK_ECANCELED, "the request was cancelled by the client");
-    if (q->deadline_mono_ns != 0 && sk_clock_mono_ns() > q->deadline_mono_ns)
-        return sk_error_set(
-            r->reterr, SK_ETIMEDOUT,
-            "request timed out, decrease the duration of the request or add more label "
-            "matchers (prefer exact match over regex match) to reduce the amount of data "
-            "processed");
-    return SK_OK;
+    return sk_query_interrupted(r->q->stop, r->q->deadline_mono_ns, r->reterr);
 }
 
 static bool block_useless(const struct run *r, const struct sk_unit_block *b)
@@ -224,28 +171,26 @@ static bool block_useless(const struct run *r, const struct sk_unit_block *b)
 
 static enum sk_err unit_run(struct run *r, struct unit_ref *u)
 {
-    enum sk_err err = u->unit->ops->open(u->unit, &r->reader);
+    enum sk_err err = sk_unit_scan_open(&r->scan, u->unit);
     uint64_t seq = u->order << 40;
     if (err == SK_ECORRUPT || err == SK_ENOENT) {
         r->res->stats.damaged++;
-        sk_unit_close(&r->reader);
+        sk_unit_scan_close(&r->scan);
         return SK_OK;
     }
-    size_t count = err == SK_OK ? r->reader.block_count : 0;
-    uint64_t total = 0;
-    for (size_t i = 0; i < count; i++)
-        total += r->reader.blocks[i].entry_count;
+    size_t count = err == SK_OK ? r->scan.reader.block_count : 0;
     for (size_t i = 0; i < count && err == SK_OK; i++) {
         size_t idx = r->q->forward ? i : count - 1 - i;
-        const struct sk_unit_block *b = &r->reader.blocks[idx];
+        const struct sk_unit_block *b = &r->scan.reader.blocks[idx];
         uint64_t first = 0;
         for (size_t k = 0; k < idx; k++)
-            first += r->reader.blocks[k].entry_count;
+            first += r->scan.reader.blocks[k].entry_count;
         if (block_useless(r, b))
             continue;
         err = interrupted(r);
         struct sk_slice raw;
-        enum sk_err read = err == SK_OK ? u->unit->ops->read(u->unit, &r->reader, idx, &raw) : err;
+        enum sk_err read =
+            err == SK_OK ? u->unit->ops->read(u->unit, &r->scan.reader, idx, &raw) : err;
         if (read == SK_ECORRUPT) {
             r->res->stats.damaged++;
             continue;
@@ -256,8 +201,7 @@ static enum sk_err unit_run(struct run *r, struct unit_ref *u)
             err = block_run(r, u, raw, seq + first);
         }
     }
-    (void)total;
-    sk_unit_close(&r->reader);
+    sk_unit_scan_close(&r->scan);
     if (err == SK_EIO)
         return sk_error_set(r->reterr, err, "a chunk could not be read: %s", sk_err_text(err));
     return err == SK_ENOMEM ? budget_error(r) : err;
@@ -266,11 +210,7 @@ static enum sk_err unit_run(struct run *r, struct unit_ref *u)
 static int unit_order_cmp(const void *a, const void *b) /* within a stream: arrival */
 {
     const struct unit_ref *x = a, *y = b;
-    if (x->unit->from_ns != y->unit->from_ns)
-        return x->unit->from_ns < y->unit->from_ns ? -1 : 1;
-    if (x->unit->through_ns != y->unit->through_ns)
-        return x->unit->through_ns < y->unit->through_ns ? -1 : 1;
-    return (x->unit->checksum > y->unit->checksum) - (x->unit->checksum < y->unit->checksum);
+    return sk_unit_arrival_cmp(x->unit, y->unit);
 }
 
 static int unit_newest_cmp(const void *a, const void *b)
@@ -326,7 +266,7 @@ static enum sk_err span_run(struct run *r, int64_t start, int64_t end)
     return SK_OK;
 }
 
-/* With an interval the hours are taken one by one: the first `limit` entries of each, thinned out. */
+/* With an interval the hours are taken one by one: the first `limit` of each, thinned out. */
 static enum sk_err splits_run(struct run *r)
 {
     const struct sk_log_query *q = r->q;
@@ -350,37 +290,31 @@ static enum sk_err splits_run(struct run *r)
 static enum sk_err select_all(struct run *r, struct sk_matcher *m, size_t n)
 {
     const struct sk_log_query *q = r->q;
-    enum sk_err err = SK_OK;
     sk_selection_init(&r->sel, q->tenant, m, n, q->start_ns, q->end_ns, q->budget);
-    for (size_t i = 0; i < q->source_count && err == SK_OK; i++)
-        err = q->sources[i].select(q->sources[i].ctx, &r->sel);
+    enum sk_err err = sk_query_select(&r->sel, q->sources, q->source_count, r->reterr);
     r->res->stats.damaged += r->sel.damaged;
     r->res->stats.streams = r->sel.stream_count;
     r->res->stats.units = r->sel.unit_count;
-    if (err == SK_ENOMEM)
-        return budget_error(r);
-    if (err != SK_OK)
-        return sk_error_set(r->reterr, err, "the index could not be read: %s", sk_err_text(err));
-    return SK_OK;
+    return err;
 }
 
 static enum sk_err run_selected(struct run *r)
 {
     const struct sk_log_query *q = r->q;
     enum sk_err err =
-        sk_pipeline_run_create(r->pipeline, READER_ARENA_BYTES_MAX, q->budget, &r->pipe);
+        sk_pipeline_run_create(r->pipeline, SK_SCAN_READER_BYTES_MAX, q->budget, &r->pipe);
     if (err == SK_OK)
-        err = sk_unit_reader_init(&r->reader, READER_ARENA_BYTES_MAX, q->budget);
+        err = sk_unit_scan_init(&r->scan, q->budget);
     if (err != SK_OK)
         return budget_error(r);
     sk_topk_init(&r->top, r->res, q->limit, q->interval_ns > 0, q->forward);
     err = units_list(r);
     if (err == SK_OK)
         err = q->interval_ns > 0 ? splits_run(r) : span_run(r, q->start_ns, q->end_ns);
-    r->res->stats.packed_bytes = r->reader.packed_bytes;
-    r->res->stats.raw_bytes = r->reader.raw_bytes;
-    r->res->stats.chunks = r->reader.chunks_opened;
-    sk_unit_reader_deinit(&r->reader);
+    r->res->stats.packed_bytes = r->scan.reader.packed_bytes;
+    r->res->stats.raw_bytes = r->scan.reader.raw_bytes;
+    r->res->stats.chunks = r->scan.reader.chunks_opened;
+    sk_unit_scan_deinit(&r->scan);
     if (err == SK_OK)
         err = sk_topk_finish(&r->top) == SK_OK ? SK_OK : budget_error(r);
     sk_topk_deinit(&r->top);

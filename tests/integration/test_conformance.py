@@ -5,6 +5,7 @@ and after SIGKILL. SCOPE holds the areas that are built; a case whose query need
 is counted apart. `test_conformance.py plain --show 5` runs one mode and shows differences."""
 import gzip
 import json
+import math
 import os
 import signal
 import sys
@@ -15,12 +16,12 @@ from encode import deflate, encode_push, snappy
 from skaldtest import GOLDEN, V13, Server, config_text, read_jsonl
 
 DATA = os.path.join(GOLDEN, "conformance")
-SCOPE = ("selector.", "line.", "parser.json", "parser.logfmt", "label.", "format.drop", "format.keep", "edge.", "push.",
-         "meta.labels", "meta.values", "meta.series", "error.syntax")
-NOT_YET = ("label_replace",)
+SCOPE = ("selector.", "line.", "parser.json", "parser.logfmt", "label", "format.drop", "format.keep", "edge.", "push.",
+         "meta.labels", "meta.values", "meta.series", "error.syntax", "error.pipeline", "error.instant", "error.limits", "metric.",
+         "agg.", "binop.", "range.", "unwrap.", "variants", "otlp.")
 KNOWN_DIFFERENT = set()
-# Metric queries and templates answer 501 for now; were this number to grow, something that worked would have stopped working.
-MOST_NOT_BUILT = 380
+# Templates answer 501 for now; were this number to grow, something that worked would have stopped working.
+MOST_NOT_BUILT = 69
 EXTRA = """querier: {query_ingesters_within: 0}
 ingester: {query_store_max_look_back_period: -1, wal: {flush_on_shutdown: %s}}
 """
@@ -34,7 +35,7 @@ def load():
             golden.update((g["id"], g) for g in read_jsonl(path))
         else:
             cases += read_jsonl(path)
-    return [c for c in cases if c["tag"].startswith(SCOPE) and not c["tag"].startswith(NOT_YET)], golden
+    return [c for c in cases if c["tag"].startswith(SCOPE)], golden
 
 
 def request(case):
@@ -84,11 +85,39 @@ def canonical(body):
     return json.dumps(o, sort_keys=True, ensure_ascii=False)
 
 
+def number(v):
+    try:
+        return float(v) if isinstance(v, str) else None
+    except ValueError:
+        return None
+
+
+def same(a, b):
+    """Equal, but for the last digits of a value: in which order Loki adds up series is not known."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) if k in ("data", "result", "value", "values") else a[k] == b[k] for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b))
+    x, y = number(a), number(b)
+    return a == b or (x is not None and y is not None and math.isclose(x, y, rel_tol=1e-9))
+
+
+def same_metric(want, got):
+    try:
+        a, b = json.loads(want), json.loads(got)
+    except ValueError:
+        return False
+    kinds = ("matrix", "vector")
+    return isinstance(a, dict) and isinstance(a.get("data"), dict) and a["data"].get("resultType") in kinds and same(a, b)
+
+
 def judge(want, status, body):
     text = body.decode("utf-8", "backslashreplace")
     if want["status"] != status:
         return "status: want %d, got %d: %.200s" % (want["status"], status, text)
     if status >= 300 or want["body"].strip() == text.strip() or canonical(want["body"]) == canonical(text):
+        return None
+    if same_metric(canonical(want["body"]), canonical(text)):
         return None
     return "want %.400s\n         got  %.400s" % (canonical(want["body"]), canonical(text))
 

@@ -531,6 +531,21 @@ static void ip_patterns_are_strict(void **state)
     assert_false(sk_ip_in_text(&r, SK_STR("10.16.0.0")));
 }
 
+/* Letters are taken eight at a time where they can be. */
+static void ascii_is_lowered_at_any_place(void **state)
+{
+    (void)state;
+    for (unsigned at = 0; at < 11; at++) {
+        for (unsigned c = 1; c < 128; c++) {
+            char in[12] = "ZZZZZZZZZZZ", out[SK_TEXT_LOWER_ROOM(12)];
+            in[at] = (char)c;
+            assert_int_equal(sk_text_lower(sk_str_from(in), out), 11);
+            for (unsigned i = 0; i < 11; i++)
+                assert_int_equal(out[i], in[i] >= 'A' && in[i] <= 'Z' ? in[i] + 32 : in[i]);
+        }
+    }
+}
+
 static void lower_case_is_simple(void **state)
 {
     (void)state;
@@ -564,6 +579,7 @@ int main(void)
         cmocka_unit_test(reaching_the_cap_is_an_answer),
         cmocka_unit_test(compiling_within_any_cap_succeeds_or_says_so),
         cmocka_unit_test(ip_patterns_are_strict),
+        cmocka_unit_test(ascii_is_lowered_at_any_place),
         cmocka_unit_test(lower_case_is_simple),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
