@@ -9,18 +9,18 @@
 
 /* ---- conversions: they never fail ---- */
 
-/* "12.00" as "12". */
-static struct sk_str without_zero_fraction(struct sk_str s)
+/* "12.7" as "12", when it is digits around one point; what else there is stays. */
+static struct sk_str without_fraction(struct sk_str s)
 {
-    bool zero = false;
-    for (size_t i = s.len; i > 0; i--) {
-        if (s.ptr[i - 1] == '.')
-            return zero ? (struct sk_str){s.ptr, i - 1} : s;
-        if (s.ptr[i - 1] != '0')
-            return s;
-        zero = true;
-    }
-    return s;
+    size_t i = s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+'), point;
+    while (i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9')
+        i++;
+    if (i == s.len || s.ptr[i] != '.')
+        return s;
+    point = i++;
+    while (i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9')
+        i++;
+    return i < s.len ? s : (struct sk_str){s.ptr, point};
 }
 
 /* Go's conversion as amd64 has it: what does not fit is the smallest integer. */
@@ -36,6 +36,7 @@ static int64_t to_int(struct sk_tv v)
     case SK_TV_INT:
     case SK_TV_INT64:
     case SK_TV_UINT8:
+    case SK_TV_DURATION:
     case SK_TV_MONTH:
     case SK_TV_WEEKDAY:
         return v.u.i;
@@ -44,7 +45,7 @@ static int64_t to_int(struct sk_tv v)
     case SK_TV_BOOL:
         return v.u.b;
     case SK_TV_STRING:
-        return sk_tmpl_parse_int(without_zero_fraction(v.u.s), &i) ? i : 0;
+        return sk_tmpl_parse_int(without_fraction(v.u.s), &i) ? i : 0;
     default:
         return 0;
     }

@@ -15,7 +15,7 @@ from encode import deflate, encode_push, snappy
 from skaldtest import GOLDEN, V13, Server, config_text, read_jsonl
 
 DATA = os.path.join(GOLDEN, "conformance")
-SCOPE = ("selector.", "line.", "parser.json", "parser.logfmt", "label.", "format.drop", "format.keep", "edge.", "push.",
+SCOPE = ("template.", "format.", "parser.pattern", "parser.regexp", "parser.unpack", "error.pipeline", "otlp.query", "selector.", "line.", "parser.json", "parser.logfmt", "label.", "format.drop", "format.keep", "edge.", "push.",
          "meta.labels", "meta.values", "meta.series", "error.syntax")
 NOT_YET = ("label_replace",)
 # Equal-time entries of one stream cut by `limit`: Loki gives them in an order that its unstable sort leaves behind, skald in
