@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* go_decimal.c -- see go_decimal.h. All it takes is arithmetic of a long number with a 64-bit one, and
- * sums of two long ones. */
+/* go_decimal.c -- see go_decimal.h. All it takes is arithmetic of a long number with a 64-bit
+ * one, and sums of two long ones. */
 #include "logql/go_decimal.h"
 
 #include <math.h>

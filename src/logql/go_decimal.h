@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* go_decimal.h -- exact decimal numbers: what sprig's addf, subf, mulf and divf compute with. Sums and
- * products are exact, quotients are rounded to 16 places, half away from zero.
+/* go_decimal.h -- exact decimal numbers: what sprig's addf, subf, mulf and divf compute with.
+ * Sums and products are exact, quotients are rounded to 16 places, half away from zero.
  *
- * The value is sign * digits * 10^exp. Digits are limbs of nine, least first, in an arena. An operand
- * always comes from a double, so it has 17 digits at most; only the first operand grows. */
+ * The value is sign * digits * 10^exp. Digits are limbs of nine, least first, in an arena. An
+ * operand always comes from a double, so it has 17 digits at most; only the first operand grows. */
 #ifndef SK_LOGQL_GO_DECIMAL_H
 #define SK_LOGQL_GO_DECIMAL_H
 

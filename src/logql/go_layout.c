@@ -240,15 +240,11 @@ static void zone_format(struct sk_strbuf *out, int32_t offset_s, const struct sk
 
 static void name_format(struct sk_strbuf *out, const struct sk_go_civil *c)
 {
-    int32_t minutes = c->offset_s / 60;
-    if (c->abbrev.len > 0) {
+    static const struct sk_layout_part plain = {.zone_minutes = true};
+    if (c->abbrev.len > 0)
         sk_strbuf_str(out, c->abbrev);
-        return;
-    }
-    sk_strbuf_printf(out, "%c%02d", minutes < 0 ? '-' : '+',
-                     (minutes < 0 ? -minutes : minutes) / 60);
-    if (minutes % 60 != 0)
-        sk_strbuf_printf(out, "%02d", (minutes < 0 ? -minutes : minutes) % 60);
+    else
+        zone_format(out, c->offset_s, &plain);
 }
 
 static void fraction_format(struct sk_strbuf *out, int32_t nsec, const struct sk_layout_part *part)
@@ -262,8 +258,6 @@ static void fraction_format(struct sk_strbuf *out, int32_t nsec, const struct sk
         return;
     sk_strbuf_putc(out, part->separator);
     sk_strbuf_add(out, digits, n);
-    for (size_t i = 9; part->std == SK_LAYOUT_FRAC0 && i < part->digits; i++)
-        sk_strbuf_putc(out, '0');
 }
 
 static unsigned twelve(unsigned hour)
@@ -313,7 +307,7 @@ static void date_part_format(struct sk_strbuf *out, const struct sk_go_civil *c,
                          (long long)(c->year < 0 ? -c->year : c->year));
         break;
     default: /* SK_LAYOUT_YEAR */
-        sk_strbuf_printf(out, "%02lld", (long long)(c->year < 0 ? 0 : c->year % 100));
+        sk_strbuf_printf(out, "%02lld", (long long)(c->year < 0 ? -c->year : c->year) % 100);
     }
 }
 

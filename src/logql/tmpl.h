@@ -7,12 +7,12 @@
  *   sk_tmpl_compile() -> immutable, shared by all threads
  *   sk_tmpl_scratch_init() for each thread; sk_tmpl_execute() for each entry
  *
- * The dot of a template is the map of an entry's labels. The names that it reads by field access are
- * known when it is compiled (sk_tmpl_names()), so that whoever runs it gives their values in an
+ * The dot of a template is the map of an entry's labels. The names that it reads by field access
+ * are known when it is compiled (sk_tmpl_names()), so that whoever runs it gives their values in an
  * array; the whole map is asked for only when something looks at it as a map.
  *
- * What a template can cost is bounded: SK_TMPL_STEPS_MAX, SK_TMPL_TEXT_BYTES_MAX, SK_TMPL_DEPTH_MAX.
- * Reaching one is an execution error of the entry.
+ * What a template can cost is bounded: SK_TMPL_STEPS_MAX, SK_TMPL_TEXT_BYTES_MAX,
+ * SK_TMPL_DEPTH_MAX. Reaching one is an execution error of the entry.
  *
  * Threads: a template is immutable, any; a scratch: one at a time. */
 #ifndef SK_LOGQL_TMPL_H
@@ -43,8 +43,8 @@ struct sk_tmpl;
 struct sk_tmpl_regex; /* tmpl_fn_regex.c */
 struct sk_tmpl_zone;  /* tmpl_fn_time.c */
 
-/* Compiles `text`, which must live as long as the template; `name` (`line`, `label`) is for messages.
- * SK_EPARSE with Go's words (`template: line:1: unclosed action`), SK_ENOMEM. */
+/* Compiles `text`, which must live as long as the template; `name` (`line`, `label`) is for
+ * messages. SK_EPARSE with Go's words (`template: line:1: unclosed action`), SK_ENOMEM. */
 SK_MUST_CHECK enum sk_err sk_tmpl_compile(struct sk_arena *arena, struct sk_str name,
                                           struct sk_str text, const struct sk_tmpl **ret,
                                           struct sk_error *reterr);

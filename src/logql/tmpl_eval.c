@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tmpl_eval.c -- pipelines, commands, fields and calls, in the order in which Go's text/template
- * looks at them: messages say at which node something failed, and that is the one looked at last. */
+ * looks at them: messages say at which node something failed, and that is the one looked at last.
+ *  */
 #include <stdarg.h>
 #include <stdio.h>
 

@@ -284,6 +284,12 @@ static enum flow walk_range(struct sk_tmpl_exec *x, struct sk_tv dot, const stru
 
 /* ---- templates ---- */
 
+static bool depth_left(struct sk_tmpl_exec *x)
+{
+    return x->depth < SK_TMPL_DEPTH_MAX ||
+           sk_tmpl_fail(x, "exceeded maximum template depth (%d)", SK_TMPL_DEPTH_MAX);
+}
+
 /* No variables but the dollar come along. */
 static enum flow walk_template(struct sk_tmpl_exec *x, struct sk_tv dot,
                                const struct sk_tmpl_node *n)
@@ -297,7 +303,7 @@ static enum flow walk_template(struct sk_tmpl_exec *x, struct sk_tv dot,
         (void)sk_tmpl_fail(x, "template %.*s not defined", SK_STR_ARG(sk_strbuf_view(b)));
         return FLOW_FAILED;
     }
-    if (n->of != NULL && !sk_tmpl_eval_pipe(x, dot, n->of, &v))
+    if (!depth_left(x) || (n->of != NULL && !sk_tmpl_eval_pipe(x, dot, n->of, &v)))
         return FLOW_FAILED;
     size_t base = x->var_base, mark = x->var_count;
     x->var_base = mark;
@@ -339,10 +345,8 @@ static enum flow walk_list(struct sk_tmpl_exec *x, struct sk_tv dot,
                            const struct sk_tmpl_node *list)
 {
     enum flow flow = FLOW_ON;
-    if (x->depth >= SK_TMPL_DEPTH_MAX) {
-        (void)sk_tmpl_fail(x, "exceeded maximum template depth (%d)", SK_TMPL_DEPTH_MAX);
+    if (!depth_left(x))
         return FLOW_FAILED;
-    }
     x->depth++;
     for (const struct sk_tmpl_node *n = list->first; n != NULL && flow == FLOW_ON; n = n->next) {
         if (!sk_tmpl_step(x))
@@ -350,6 +354,7 @@ static enum flow walk_list(struct sk_tmpl_exec *x, struct sk_tv dot,
         else
             flow = walk(x, dot, n);
         if (flow == FLOW_ON && x->out->failed) {
+            x->node = n;
             (void)sk_tmpl_fail(x, "the result is longer than %u bytes", SK_TMPL_TEXT_BYTES_MAX);
             flow = FLOW_FAILED;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl_fmt.c -- print, println and printf: Go's fmt package over the values that templates have. What
- * does not fit is told in the result, as Go does: %!d(string=x), %!s(MISSING). */
+/* tmpl_fmt.c -- print, println and printf: Go's fmt package over the values that templates have.
+ * What does not fit is told in the result, as Go does: %!d(string=x), %!s(MISSING). */
 #include "logql/tmpl_fmt.h"
 #include "base/gotext.h"
 #include "base/utf8.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl_fmt.h -- between the parts of Go's fmt package: one verb with its flags, and how each kind of
- * value obeys it. tmpl_fmt.c reads formats and knows the values, tmpl_fmt_verb.c writes. */
+/* tmpl_fmt.h -- between the parts of Go's fmt package: one verb with its flags, and how each kind
+ * of value obeys it. tmpl_fmt.c reads formats and knows the values, tmpl_fmt_verb.c writes. */
 #ifndef SK_LOGQL_TMPL_FMT_H
 #define SK_LOGQL_TMPL_FMT_H
 

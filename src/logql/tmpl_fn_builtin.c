@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl_fn_builtin.c -- the functions of Go's text/template itself: comparisons, index and slice, len,
- * print, and escaping. */
+/* tmpl_fn_builtin.c -- the functions of Go's text/template itself: comparisons, index and slice,
+ * len, print, and escaping. */
 #include "base/gotext.h"
 #include "base/utf8.h"
 #include "logql/tmpl_int.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl_fn_math.c -- sprig's arithmetic, which takes anything for a number: texts by their prefix, true
- * as 1, what is none as 0. */
+/* tmpl_fn_math.c -- sprig's arithmetic, which takes anything for a number: texts by their prefix,
+ * true as 1, what is none as 0. */
 #include <math.h>
 
 #include "base/gotext.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl_fn_regex.c -- regexReplaceAll, regexReplaceAllLiteral, count. Constant patterns were compiled
- * with the template; others are kept for a while by the thread that runs it, since lines after each
- * other often have the same. */
+/* tmpl_fn_regex.c -- regexReplaceAll, regexReplaceAllLiteral, count. Constant patterns were
+ * compiled with the template; others are kept for a while by the thread that runs it, since lines
+ * after each other often have the same. */
 #include "base/alloc.h"
 #include "base/utf8.h"
+#include "labels/gore.h"
 #include "labels/regex.h"
 #include "logql/lex_int.h"
 #include "logql/text_test.h"
@@ -40,7 +41,9 @@ static bool keep(struct kept *k, struct sk_str pattern)
     sk_arena_deinit(&k->arena);
     *k = (struct kept){.regex = NULL};
     sk_arena_init(&k->arena, PATTERN_ARENA_BYTES_MAX, NULL);
-    enum sk_err err = sk_arena_regex(&k->arena, pattern, 0, &k->regex, &why);
+    enum sk_err err = sk_gore_check(&k->arena, pattern, NULL, &why); /* Go's words */
+    if (err == SK_OK)
+        err = sk_arena_regex(&k->arena, pattern, 0, &k->regex, &why);
     if (err == SK_ENOMEM)
         return false;
     if (err != SK_OK)

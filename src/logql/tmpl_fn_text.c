@@ -319,13 +319,12 @@ static bool fn_align_right(struct sk_tmpl_call *call, struct sk_tv *ret)
 
 static bool fn_repeat(struct sk_tmpl_call *call, struct sk_tv *ret)
 {
-    int64_t n = call->args[0].u.i;
-    uint64_t room;
+    int64_t n = call->args[0].u.i, room;
     struct sk_str s = arg_str(call, 1);
     struct sk_strbuf *b = sk_tmpl_text(call);
     if (n < 0)
         return sk_tmpl_error(call, "strings: negative Repeat count");
-    if (__builtin_mul_overflow((uint64_t)n, s.len, &room))
+    if (__builtin_mul_overflow(n, (int64_t)s.len, &room))
         return sk_tmpl_error(call, "strings: Repeat output length overflow");
     repeat(b, s, (uint64_t)n);
     return sk_tmpl_give(call, b, ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl_int.h -- what the parts of a template share: tokens, the tree, values, an execution, and what
- * a function looks like.
+/* tmpl_int.h -- what the parts of a template share: tokens, the tree, values, an execution, and
+ * what a function looks like.
  *
  *   tmpl_lex.c     text to tokens              tmpl_parse.c    tokens to the tree
  *   tmpl_number.c  numbers of both             tmpl_node.c     the tree as text, for messages
@@ -408,7 +408,8 @@ void sk_tmpl_printf(struct sk_tmpl_exec *x, struct sk_strbuf *out, struct sk_str
 /* url.QueryEscape. */
 void sk_tmpl_query_escape(struct sk_strbuf *out, struct sk_str s);
 
-/* The compiled regular expression: the template's own, or out of the scratch. NULL with the message. */
+/* The compiled regular expression: the template's own, or out of the scratch. NULL with the
+ * message. */
 const struct sk_regex *sk_tmpl_regex_get(struct sk_tmpl_call *call, struct sk_str pattern);
 void sk_tmpl_regexes_release(struct sk_tmpl_scratch *s);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tmpl_json.c -- fromJson: a JSON text as values, as Go's encoding/json makes them: numbers are floats,
- * the last of equal keys counts, malformed UTF-8 becomes U+FFFD, and a text that is not JSON through
- * and through is nil. */
+/* tmpl_json.c -- fromJson: a JSON text as values, as Go's encoding/json makes them: numbers are
+ * floats, the last of equal keys counts, malformed UTF-8 becomes U+FFFD, and a text that is not
+ * JSON through and through is nil. */
 #include <stdlib.h>
 
 #include "base/gotext.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tmpl_lex.c -- the text of a template as tokens, by the rules of Go's text/template/parse. Trim
- * markers and comments end here; blanks inside actions are tokens, since `.a.b` and `.a .b` differ. */
+ * markers and comments end here; blanks inside actions are tokens, since `.a.b` and `.a .b`
+ * differ. */
 #include "base/gotext.h"
 #include "base/utf8.h"
 #include "logql/lex_int.h"

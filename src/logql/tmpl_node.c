@@ -40,6 +40,11 @@ static void pipe_print(struct sk_strbuf *out, const struct sk_tmpl_node *pipe)
 void sk_tmpl_node_print(struct sk_strbuf *out, const struct sk_tmpl_node *n)
 {
     switch ((int)n->kind) {
+    case SK_TNODE_ACTION:
+        sk_strbuf_puts(out, "{{");
+        sk_tmpl_node_print(out, n->of);
+        sk_strbuf_puts(out, "}}");
+        break;
     case SK_TNODE_PIPE:
         pipe_print(out, n);
         break;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tmpl_parse.c -- tokens to the tree, by the grammar of Go's text/template/parse and with its
- * messages. Templates defined inside share the token stream, but have look-ahead, variables and line
- * numbers of their own, which shows in messages. */
+ * messages. Templates defined inside share the token stream, but have look-ahead, variables and
+ * line numbers of their own, which shows in messages. */
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "base/gotext.h"
 #include "base/utf8.h"
+#include "labels/gore.h"
 #include "labels/regex.h"
 #include "logql/text_test.h"
 #include "logql/tmpl_int.h"
@@ -416,7 +417,9 @@ static void pattern_add(struct parser *p, const struct sk_tmpl_node *command)
     if (f->kind != SK_TNODE_IDENTIFIER || f->func == NULL || f->func->special != SK_TF_REGEX ||
         arg == NULL || arg->kind != SK_TNODE_STRING)
         return;
-    enum sk_err err = sk_arena_regex(p->arena, arg->value, 0, &regex, NULL);
+    enum sk_err err = sk_gore_check(p->arena, arg->value, NULL, NULL);
+    if (err == SK_OK)
+        err = sk_arena_regex(p->arena, arg->value, 0, &regex, NULL);
     if (err == SK_ENOMEM)
         out_of_memory(p);
     if (err != SK_OK)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tmpl_time_methods.c -- the methods of Go's time.Time and of the types that they give. Those that
- * make bytes or take pointers are left out; those with several results are here for their messages. */
+ * make bytes or take pointers are left out; those with several results are here for their
+ * messages. */
 #include "base/gotext.h"
 #include "logql/tmpl_int.h"
 
