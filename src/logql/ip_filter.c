@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ip_filter.c -- see ip_filter.h. The search looks for places that could begin an address, takes
- * the longest run of an address's characters there and parses it strictly, which is also why an
- * address at the very end of a text may go unseen: a place needs 4 bytes (v4) or 5 (v6) to be
- * judged. */
+/* ip_filter.c -- see ip_filter.h. The search looks for places that could begin an address, takes the
+ * longest run of an address's characters there and parses it strictly, which is also why an address
+ * at the very end of a text may go unseen: a place needs 4 bytes (v4) or 5 (v6) to be judged. */
 #include "logql/ip_filter.h"
 
 #include <arpa/inet.h>

@@ -2,8 +2,7 @@
 /* json_expr_stage.c -- | json a="b.c[0]", d: chosen members become labels.
  *
  * All expressions are followed in one walk over the line: at each object the expressions whose next
- * step is a member's key go on into it, the others wait; what no expression wants is stepped
- * over. */
+ * step is a member's key go on into it, the others wait; what no expression wants is stepped over. */
 #include "logql/expr_lex.h"
 #include "logql/json_walk.h"
 #include "logql/pipeline_int.h"

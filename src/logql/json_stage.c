@@ -4,8 +4,7 @@
 #include "logql/json_walk.h"
 #include "logql/pipeline_int.h"
 
-/* The name under construction is run->path: the part before `prefix` belongs to the objects
- * around. */
+/* The name under construction is run->path: the part before `prefix` belongs to the objects around. */
 static struct sk_label_slot *member_slot(struct sk_pipeline_run *run, size_t prefix,
                                          struct sk_str key)
 {

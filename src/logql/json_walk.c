@@ -30,8 +30,7 @@ char sk_jw_peek(struct sk_jw *w)
 #define BYTES_OF(c) (0x0101010101010101u * (uint64_t)(unsigned char)(c))
 #define HIGH_BITS   BYTES_OF(0x80)
 
-/* Bytes of `v` that are zero have their high bit set in the result, and perhaps some behind them.
- *  */
+/* Bytes of `v` that are zero have their high bit set in the result, and perhaps some behind them. */
 static uint64_t zero_bytes(uint64_t v)
 {
     return (v - BYTES_OF(1)) & ~v & HIGH_BITS;
@@ -71,8 +70,7 @@ static const char *string_end(const char *p, const char *end, bool *ret_escaped,
     return p;
 }
 
-/* Behind the bracket that closes the one at p; only brackets of that kind count. NULL: none does.
- *  */
+/* Behind the bracket that closes the one at p; only brackets of that kind count. NULL: none does. */
 static const char *block_end(const char *p, const char *end, char open, char close)
 {
     bool escaped, high;

@@ -3,8 +3,8 @@
  *
  * Every name that is met has a slot, found once by hash and kept over entries and streams, so that
  * stages that name labels hold an index, and parsers that meet the same keys in line after line
- * find the slot by one comparison. What a slot says is valid for one stream (its label there) or
- * one entry (all else), which a sequence number tells: nothing is cleared between entries.
+ * find the slot by one comparison. What a slot says is valid for one stream (its label there) or one
+ * entry (all else), which a sequence number tells: nothing is cleared between entries.
  *
  * Invariants:
  *   (1) a slot is in `touched` exactly when its entry_seq is the builder's;
@@ -71,16 +71,14 @@ struct sk_label_builder {
     size_t touched_count, touched_cap;
     uint64_t stream_seq, entry_seq, mark_seq;
     struct sk_str error, error_details; /* the slots of that name */
-    /* The slots asked for during the last entry, in order: the next entry probably asks the same.
-     *  */
+    /* The slots asked for during the last entry, in order: the next entry probably asks the same. */
     struct sk_label_slot *predicted[SK_LABEL_PREDICTIONS];
     size_t predicted_at;
     bool failed; /* out of memory; sticks for the stream when it came from its labels */
     bool stream_failed;
 };
 
-/* `names` and their texts must outlive the builder; the first are SK_NAMES_FIXED. false: no
- * memory. */
+/* `names` and their texts must outlive the builder; the first are SK_NAMES_FIXED. false: no memory. */
 bool sk_label_builder_init(struct sk_label_builder *b, const struct sk_str *names, size_t count,
                            size_t arena_max, struct sk_budget *budget);
 void sk_label_builder_deinit(struct sk_label_builder *b);

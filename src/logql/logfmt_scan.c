@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* logfmt_scan.c -- see logfmt_scan.h. Bytes up to the blank separate; all decisions about a byte
- * come from one table. */
+/* logfmt_scan.c -- see logfmt_scan.h. Bytes up to the blank separate; all decisions about a byte come
+ * from one table. */
 #include "logql/logfmt_scan.h"
 
 #include "base/utf8.h"

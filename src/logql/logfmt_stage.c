@@ -78,8 +78,8 @@ static enum sk_pipeline_verdict logfmt_run(struct sk_pipeline_run *run, const vo
 
 /* ---- chosen pairs ---- */
 
-/* Writes the value to each target with this key, as its expression or as its name; whether there
- * was one. */
+/* Writes the value to each target with this key, as its expression or as its name; whether there was
+ * one. */
 static bool targets_write(struct sk_pipeline_run *run, const struct logfmt *stage, bool by_expr,
                           struct sk_str key, const struct sk_logfmt_pair *pair)
 {

@@ -95,8 +95,8 @@ static enum sk_err stage_create(struct sk_pipeline_maker *m, const struct sk_ast
     return err == SK_OK ? SK_OK : stage_error(ast, err, &why, reterr);
 }
 
-/* Puts stages[count] where Loki evaluates it: a line filter goes left to the line filters, or to
- * the stage that halts it. `kind` has the kinds of the stages so far, in order. */
+/* Puts stages[count] where Loki evaluates it: a line filter goes left to the line filters, or to the
+ * stage that halts it. `kind` has the kinds of the stages so far, in order. */
 static void stage_place(struct sk_stage *stages, enum sk_ast_stage_kind *kind, size_t count)
 {
     struct sk_stage moving = stages[count];

@@ -13,8 +13,8 @@
 #include "logql/text_test.h"
 #include "logql/tmpl.h"
 
-/* X(kind, name, halts line filters, changes the line): sk_stage_NAME_create() compiles
- * SK_STAGE_KIND. Line filters move to the left up to a stage that halts them. */
+/* X(kind, name, halts line filters, changes the line): sk_stage_NAME_create() compiles SK_STAGE_KIND.
+ * Line filters move to the left up to a stage that halts them. */
 #define SK_STAGE_LIST(X)                                                                           \
     X(LINE_FILTER, line_filter, true, false)                                                       \
     X(JSON, json, false, false)                                                                    \
@@ -111,8 +111,7 @@ static inline void sk_run_error(struct sk_pipeline_run *run, struct sk_str error
 /* Where an implicit parser writes its value for the label `slot`: NULL when it must not. */
 struct sk_label_slot *sk_run_extract_to(struct sk_pipeline_run *run, struct sk_label_slot *slot);
 
-/* Whether the entry passes the early test of a label that was just written (or of the error
- * slot). */
+/* Whether the entry passes the early test of a label that was just written (or of the error slot). */
 static inline bool sk_run_early(struct sk_pipeline_run *run, const struct sk_label_slot *slot)
 {
     return slot->early == NULL || sk_label_test_match(slot->early, run);

@@ -2,14 +2,14 @@
 /* regex_simplify.c -- regular expressions of filters as substring tests.
  *
  * The shapes that Loki rewrites, and into what, are part of what clients observe: some rewrites
- * change the meaning (`foo.*` in a label filter finds foo anywhere; `foo.*(bar|qux)` wants foobar
- * or fooqux). The rules are those of spec logql-pipeline 4.1, case by case; a shape without a rule
+ * change the meaning (`foo.*` in a label filter finds foo anywhere; `foo.*(bar|qux)` wants foobar or
+ * fooqux). The rules are those of spec logql-pipeline 4.1, case by case; a shape without a rule
  * stays a regular expression.
  *
- * One rule needs more than the tree: alternatives that are concatenations themselves
- * (`10.*|192.*` is 1(?:0.*|92.*)) append to the bytes of the common base in place, as long as
- * Go's slice has room, so the later ones write over the earlier ones: the tests become `contains
- * 19` and `contains 192`. Hence `struct base` is a Go slice with Go's capacities. */
+ * One rule needs more than the tree: alternatives that are concatenations themselves (`10.*|192.*` is
+ * 1(?:0.*|92.*)) append to the bytes of the common base in place, as long as Go's slice has room, so
+ * the later ones write over the earlier ones: the tests become `contains 19` and `contains 192`. Hence
+ * `struct base` is a Go slice with Go's capacities. */
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "labels/gore.h"

@@ -28,9 +28,10 @@
 #include "base/strbuf.h"
 #include "labels/labelset.h"
 
-/* Nodes and elements of ranges that one execution may visit: a `range 1000000000` ends within a
- * second. */
-#define SK_TMPL_STEPS_MAX (1u << 20)
+/* Nodes, elements of ranges, and calls that one execution may come to; each SK_TMPL_STEP_BYTES of the
+ * texts that a call is given count as one more. It ends within seconds, whatever it says. */
+#define SK_TMPL_STEPS_MAX  (1u << 20)
+#define SK_TMPL_STEP_BYTES 1024u
 
 /* The result, and each text on the way there. Lines are smaller than this by far. Bytes. */
 #define SK_TMPL_TEXT_BYTES_MAX (16u << 20)

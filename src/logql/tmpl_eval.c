@@ -244,6 +244,11 @@ static bool call_with(struct sk_tmpl_exec *x, const struct sk_tmpl_func *f,
                       size_t count, struct sk_tv *ret)
 {
     struct sk_tmpl_call call = {x, argv, count, {NULL, 0}};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += argv[i].type == SK_TV_STRING ? argv[i].u.s.len : 0;
+    if (!sk_tmpl_work(x, bytes))
+        return false;
     if (f->fn(&call, ret))
         return true;
     if (x->failed)
@@ -271,7 +276,7 @@ static bool eval_call(struct sk_tmpl_exec *x, struct sk_tv dot, const struct sk_
     *argv++ = receiver;
     for (const struct sk_tmpl_node *n = nodes == 0 ? NULL : a->first->next; n != NULL;
          n = n->next) {
-        if (!sk_tmpl_step(x) || !eval_arg(x, dot, param_at(f, i), n, &argv[i]))
+        if (!eval_arg(x, dot, param_at(f, i), n, &argv[i]))
             return false;
         i++;
     }
@@ -462,7 +467,7 @@ bool sk_tmpl_eval_pipe(struct sk_tmpl_exec *x, struct sk_tv dot, const struct sk
     struct sk_tv v = {.type = SK_TV_NONE};
     x->node = pipe;
     for (const struct sk_tmpl_node *c = pipe->first; c != NULL; c = c->next) {
-        if (!sk_tmpl_step(x) || !eval_command(x, dot, c, c != pipe->first, v, &v))
+        if (!sk_tmpl_work(x, 0) || !eval_command(x, dot, c, c != pipe->first, v, &v))
             return false;
         v = sk_tv_strip(v);
     }

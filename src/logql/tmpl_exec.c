@@ -77,9 +77,10 @@ bool sk_tmpl_fail(struct sk_tmpl_exec *x, const char *fmt, ...)
     return sk_tmpl_fail_str(x, (struct sk_str){large, (size_t)n});
 }
 
-bool sk_tmpl_step(struct sk_tmpl_exec *x)
+bool sk_tmpl_work(struct sk_tmpl_exec *x, uint64_t bytes)
 {
-    if (++x->steps <= SK_TMPL_STEPS_MAX)
+    x->steps += 1 + bytes / SK_TMPL_STEP_BYTES;
+    if (x->steps <= SK_TMPL_STEPS_MAX)
         return true;
     return sk_tmpl_fail(x, "more than %u steps", SK_TMPL_STEPS_MAX);
 }
@@ -185,7 +186,7 @@ static bool loop_vars(struct sk_tmpl_exec *x, const struct sk_tmpl_node *pipe, s
 static bool loop_once(struct sk_tmpl_exec *x, struct loop *l, struct sk_tv index, struct sk_tv elem)
 {
     l->flow = FLOW_FAILED;
-    if (!sk_tmpl_step(x) || !loop_vars(x, l->node->of, index, elem))
+    if (!sk_tmpl_work(x, 0) || !loop_vars(x, l->node->of, index, elem))
         return false;
     l->flow = walk_list(x, elem, l->node->list);
     x->var_count = l->mark;
@@ -349,7 +350,7 @@ static enum flow walk_list(struct sk_tmpl_exec *x, struct sk_tv dot,
         return FLOW_FAILED;
     x->depth++;
     for (const struct sk_tmpl_node *n = list->first; n != NULL && flow == FLOW_ON; n = n->next) {
-        if (!sk_tmpl_step(x))
+        if (!sk_tmpl_work(x, 0))
             flow = FLOW_FAILED;
         else
             flow = walk(x, dot, n);

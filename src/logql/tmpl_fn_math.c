@@ -235,7 +235,8 @@ static bool decimal(struct sk_tmpl_call *call, char op, struct sk_tv *ret)
     if (!sk_decimal_set(call->x->arena, &d, o))
         return sk_tmpl_no_memory(call->x);
     for (; i < call->count; i++) {
-        if (!sk_tmpl_step(call->x) || !operand(call, call->args[i], &o) || !apply(call, &d, op, o))
+        if (!sk_tmpl_work(call->x, d.count * sizeof(*d.limbs)) ||
+            !operand(call, call->args[i], &o) || !apply(call, &d, op, o))
             return false;
     }
     double v;

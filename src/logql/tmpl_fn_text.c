@@ -144,25 +144,31 @@ static struct sk_str trim_suffix(struct sk_str s, struct sk_str suffix)
     return sk_str_ends(s, suffix) ? upto(s, s.len - suffix.len) : s;
 }
 
+/* Each rune that goes is looked for in the whole set. */
+static bool trim_work(struct sk_tmpl_call *call, struct sk_str s, struct sk_str cut)
+{
+    return sk_tmpl_work(call->x, (uint64_t)s.len * cut.len / 64); /* both are below 2^32 */
+}
+
 static bool fn_trim_cut(struct sk_tmpl_call *call, struct sk_tv *ret) /* Trim s cut */
 {
     struct sk_str cut = arg_str(call, 1);
     *ret = sk_tv_str(trim_right(trim_left(arg_str(call, 0), &cut), &cut));
-    return true;
+    return trim_work(call, arg_str(call, 0), cut);
 }
 
 static bool fn_trim_left(struct sk_tmpl_call *call, struct sk_tv *ret)
 {
     struct sk_str cut = arg_str(call, 1);
     *ret = sk_tv_str(trim_left(arg_str(call, 0), &cut));
-    return true;
+    return trim_work(call, arg_str(call, 0), cut);
 }
 
 static bool fn_trim_right(struct sk_tmpl_call *call, struct sk_tv *ret)
 {
     struct sk_str cut = arg_str(call, 1);
     *ret = sk_tv_str(trim_right(arg_str(call, 0), &cut));
-    return true;
+    return trim_work(call, arg_str(call, 0), cut);
 }
 
 static bool fn_trim_prefix(struct sk_tmpl_call *call, struct sk_tv *ret) /* TrimPrefix s p */
@@ -187,7 +193,7 @@ static bool fn_trim_all(struct sk_tmpl_call *call, struct sk_tv *ret) /* trimAll
 {
     struct sk_str cut = arg_str(call, 0);
     *ret = sk_tv_str(trim_right(trim_left(arg_str(call, 1), &cut), &cut));
-    return true;
+    return trim_work(call, arg_str(call, 1), cut);
 }
 
 static bool fn_prefix_trim(struct sk_tmpl_call *call, struct sk_tv *ret) /* trimPrefix p s */

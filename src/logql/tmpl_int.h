@@ -300,7 +300,8 @@ struct sk_tmpl_exec {
     const struct sk_tmpl_node *node; /* where a message says it happened */
     struct sk_tmpl_var *vars;
     size_t var_count, var_cap, var_base; /* variables below var_base are of other templates */
-    size_t steps, depth;
+    uint64_t steps;
+    size_t depth;
     struct sk_labelset labels;
     bool labels_known;
     struct sk_str error; /* the whole text, once something failed */
@@ -312,8 +313,8 @@ bool sk_tmpl_fail(struct sk_tmpl_exec *x, const char *fmt, ...) SK_PRINTF(2, 3);
 bool sk_tmpl_fail_str(struct sk_tmpl_exec *x, struct sk_str message);
 bool sk_tmpl_no_memory(struct sk_tmpl_exec *x); /* false */
 
-/* One more node or element; false: there were too many. */
-bool sk_tmpl_step(struct sk_tmpl_exec *x);
+/* One more node, element or call, which looks at so many bytes; false: there were too many. */
+bool sk_tmpl_work(struct sk_tmpl_exec *x, uint64_t bytes);
 
 bool sk_tmpl_push(struct sk_tmpl_exec *x, struct sk_str name, struct sk_tv value);
 bool sk_tmpl_set(struct sk_tmpl_exec *x, struct sk_str name, struct sk_tv value);

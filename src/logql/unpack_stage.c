@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* unpack_stage.c -- | unpack: undoes what Promtail's pack stage did: the line was an object whose
- * member _entry is the line, and whose other texts are labels. Nothing changes until the whole
- * object was read and has an _entry. */
+ * member _entry is the line, and whose other texts are labels. Nothing changes until the whole object
+ * was read and has an _entry. */
 #include "logql/json_walk.h"
 #include "logql/pipeline_int.h"
 
