@@ -28,8 +28,8 @@
 #include "base/strbuf.h"
 #include "labels/labelset.h"
 
-/* Nodes, elements of ranges, and calls that one execution may come to; each SK_TMPL_STEP_BYTES of the
- * texts that a call is given count as one more. It ends within seconds, whatever it says. */
+/* Nodes, elements of ranges, and calls that one execution may come to; each SK_TMPL_STEP_BYTES of
+ * the texts that a call is given count as one more. It ends within seconds, whatever it says. */
 #define SK_TMPL_STEPS_MAX  (1u << 20)
 #define SK_TMPL_STEP_BYTES 1024u
 

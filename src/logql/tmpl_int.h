@@ -242,8 +242,11 @@ struct sk_tv_map {
     size_t count;
 };
 
+/* Texts of values are never NULL. */
 static inline struct sk_tv sk_tv_str(struct sk_str s)
 {
+    if (s.ptr == NULL)
+        s.ptr = "";
     return (struct sk_tv){.type = SK_TV_STRING, .u = {.s = s}};
 }
 

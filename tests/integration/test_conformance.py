@@ -15,14 +15,14 @@ from encode import deflate, encode_push, snappy
 from skaldtest import GOLDEN, V13, Server, config_text, read_jsonl
 
 DATA = os.path.join(GOLDEN, "conformance")
-SCOPE = ("template.", "format.", "parser.pattern", "parser.regexp", "parser.unpack", "error.pipeline", "otlp.query", "selector.", "line.", "parser.json", "parser.logfmt", "label.", "format.drop", "format.keep", "edge.", "push.",
-         "meta.labels", "meta.values", "meta.series", "error.syntax")
+SCOPE = ("selector.", "line.", "parser.json", "parser.logfmt", "parser.pattern", "parser.regexp", "parser.unpack", "label.", "format.",
+         "template.", "edge.", "push.", "otlp.", "meta.labels", "meta.values", "meta.series", "error.syntax", "error.pipeline")
 NOT_YET = ("label_replace",)
 # Equal-time entries of one stream cut by `limit`: Loki gives them in an order that its unstable sort leaves behind, skald in
 # order of arrival (docs/COMPATIBILITY.md). Same entries otherwise.
 KNOWN_DIFFERENT = {"edge.ties-003", "edge.ties-005", "edge.ties-011"}
-# Metric queries and templates answer 501 for now; were this number to grow, something that worked would have stopped working.
-MOST_NOT_BUILT = 380
+# Metric queries, and nothing that gives streams, answer 501 for now; were this number to grow, something that worked would have stopped working.
+MOST_NOT_BUILT = 398
 EXTRA = """querier: {query_ingesters_within: 0}
 ingester: {query_store_max_look_back_period: -1, wal: {flush_on_shutdown: %s}}
 """
@@ -123,7 +123,7 @@ def run_mode(mode, cases, golden, show):
         for c in pushes + queries:
             status, body = got[c["id"]]
             want = golden[c["id"]]
-            if status == 501:
+            if status == 501 and '"resultType":"streams"' not in want["body"]:
                 later += 1
                 continue
             why = judge(want, status, body)
