@@ -278,8 +278,11 @@ static void repeat(struct sk_strbuf *b, struct sk_str s, uint64_t count)
         b->failed = true;
         return;
     }
-    for (uint64_t i = 0; s.len > 0 && i < count; i++)
-        sk_strbuf_str(b, s);
+    size_t from = b->len;
+    for (size_t have = 0; have < room; have = b->len - from) { /* doubles what is there */
+        struct sk_str part = have == 0 ? s : (struct sk_str){b->ptr + from, have};
+        sk_strbuf_add(b, part.ptr, part.len < room - have ? part.len : room - have);
+    }
 }
 
 /* alignLeft, alignRight n s: n runes. */
