@@ -12,7 +12,7 @@
 
 /* Go prints what Unicode calls letters, marks, numbers, punctuation, symbols and the ASCII blank.
  * The ranges here are the unassigned, control, format, separator and private ones that matter. */
-static bool rune_printable(uint32_t r)
+bool sk_go_rune_printable(uint32_t r)
 {
     if (r < 0x20 || (r >= 0x7f && r <= 0xa0) || r == 0xad)
         return false;
@@ -34,7 +34,7 @@ static void quote_rune(struct sk_strbuf *out, const char *p, unsigned width, uin
         sk_strbuf_putc(out, (char)r);
         return;
     }
-    if (rune_printable(r)) {
+    if (sk_go_rune_printable(r)) {
         sk_strbuf_add(out, p, width);
         return;
     }

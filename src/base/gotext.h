@@ -23,6 +23,7 @@
 /* strconv.Quote: double quotes, \a \b \f \n \r \t \v \\ \" and \x.. \u.... \U........ for what
  * cannot be printed; malformed bytes as \x... */
 void sk_go_quote(struct sk_strbuf *out, struct sk_str s);
+bool sk_go_rune_printable(uint32_t r); /* as far as it matters: see gotext.c */
 
 /* strconv.ParseFloat(s, 64): decimal and hexadecimal floats, Inf, Infinity, NaN (any case), '_'
  * between digits. SK_EPARSE `invalid syntax`, SK_ELIMIT `value out of range` (*ret is then ±Inf).

@@ -12,20 +12,51 @@ static bool digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static enum sk_err quoted_error(struct sk_error *reterr, const char *what, struct sk_str unit,
-                                struct sk_str s)
+typedef void quote_fn(struct sk_strbuf *out, struct sk_str s);
+
+/* As package time quotes: bytes beyond printable ASCII as \x.. */
+static void time_quote(struct sk_strbuf *out, struct sk_str s)
+{
+    sk_strbuf_putc(out, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c < 0x20 || c >= 0x80) {
+            sk_strbuf_printf(out, "\\x%02x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            sk_strbuf_putc(out, '\\');
+        sk_strbuf_putc(out, (char)c);
+    }
+    sk_strbuf_putc(out, '"');
+}
+
+static enum sk_err quoted(struct sk_error *reterr, quote_fn *quote, const char *what,
+                          struct sk_str unit, struct sk_str s)
 {
     struct sk_strbuf b;
     sk_strbuf_init(&b, SK_ERROR_TEXT_BYTES);
     sk_strbuf_puts(&b, what);
     if (unit.ptr != NULL) {
-        sk_go_quote(&b, unit);
+        quote(&b, unit);
         sk_strbuf_puts(&b, " in duration ");
     }
-    sk_go_quote(&b, s);
+    quote(&b, s);
     enum sk_err err = sk_error_set(reterr, SK_EPARSE, "%.*s", SK_STR_ARG(sk_strbuf_view(&b)));
     sk_strbuf_deinit(&b);
     return err;
+}
+
+static enum sk_err quoted_error(struct sk_error *reterr, const char *what, struct sk_str unit,
+                                struct sk_str s)
+{
+    return quoted(reterr, time_quote, what, unit, s);
+}
+
+static enum sk_err prom_error(struct sk_error *reterr, const char *what, struct sk_str unit,
+                              struct sk_str s)
+{
+    return quoted(reterr, sk_go_quote, what, unit, s);
 }
 
 static int64_t go_unit_ns(struct sk_str u)
@@ -195,21 +226,21 @@ enum sk_err sk_prom_parse_duration(struct sk_str s, int64_t *ret_ns, struct sk_e
         while (n < rest.len && digit(rest.ptr[n]))
             n++;
         if (n == 0 || !sk_str_to_u64((struct sk_str){rest.ptr, n}, &v))
-            return quoted_error(reterr, "not a valid duration string: ", none, s);
+            return prom_error(reterr, "not a valid duration string: ", none, s);
         rest.ptr += n;
         rest.len -= n;
         for (n = 0; n < rest.len && !digit(rest.ptr[n]);)
             n++;
         if (n == 0)
-            return quoted_error(reterr, "not a valid duration string: ", none, s);
+            return prom_error(reterr, "not a valid duration string: ", none, s);
         struct sk_str unit = {rest.ptr, n};
         size_t idx = 0;
         while (idx < SK_COUNT_OF(prom_units) && !sk_str_is(unit, prom_units[idx].name))
             idx++;
         if (idx == SK_COUNT_OF(prom_units))
-            return quoted_error(reterr, "unknown unit ", unit, s);
+            return prom_error(reterr, "unknown unit ", unit, s);
         if (idx < unit_idx)
-            return quoted_error(reterr, "not a valid duration string: ", none, s);
+            return prom_error(reterr, "not a valid duration string: ", none, s);
         unit_idx = idx + 1;
         rest.ptr += n;
         rest.len -= n;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* label_stages.c -- | drop, | keep, | label_format: stages that only move labels about. */
+/* label_stages.c -- | drop and | keep: stages that take labels away. */
 #include "labels/matcher.h"
 #include "logql/pipeline_int.h"
-
-/* ---- drop and keep ---- */
 
 struct named {
     size_t name; /* pinned */
@@ -123,86 +121,4 @@ enum sk_err sk_stage_keep_create(struct sk_pipeline_maker *m, const struct sk_as
     if (err == SK_OK)
         *ret = (struct sk_stage){keep_run, list};
     return err;
-}
-
-/* ---- label_format ---- */
-
-struct rename {
-    size_t to, from; /* pinned */
-};
-
-struct rename_list {
-    struct rename *items;
-    size_t count;
-};
-
-static enum sk_pipeline_verdict label_format_run(struct sk_pipeline_run *run, const void *data)
-{
-    const struct rename_list *list = data;
-    struct sk_label_builder *b = &run->labels;
-    for (size_t i = 0; i < list->count; i++) {
-        struct sk_str value;
-        struct sk_label_slot *from = sk_run_pinned(run, list->items[i].from);
-        if (!sk_label_get(b, from, &value))
-            continue;
-        sk_label_write(b, sk_run_pinned(run, list->items[i].to), value);
-        sk_label_delete(b, from);
-    }
-    return SK_PIPELINE_KEEP;
-}
-
-/* What Loki refuses about the targets. Names are pinned, so equal ones have one index. */
-static enum sk_err targets_check(struct sk_pipeline_maker *m, const struct sk_ast_stage *ast,
-                                 size_t count, struct sk_error *reterr)
-{
-    size_t n = 0;
-    bool *seen = sk_arena_calloc(m->arena, m->pipeline->name_cap, sizeof(*seen));
-    if (seen == NULL)
-        return SK_ENOMEM;
-    for (const struct sk_ast_label_format *f = ast->formats; f != NULL && n < count; f = f->next) {
-        size_t name;
-        enum sk_err err = sk_pipeline_pin(m, f->name, &name);
-        if (err != SK_OK)
-            return err;
-        if (name == SK_NAME_ERROR)
-            return sk_error_set(reterr, SK_EPARSE, "__error__ cannot be formatted");
-        if (seen[name])
-            return sk_error_set(
-                reterr, SK_EPARSE,
-                "multiple label name '%.*s' not allowed in a single format operation",
-                SK_STR_ARG(f->name));
-        seen[name] = true;
-        n++;
-    }
-    return SK_OK;
-}
-
-enum sk_err sk_stage_label_format_create(struct sk_pipeline_maker *m,
-                                         const struct sk_ast_stage *ast, struct sk_stage *ret,
-                                         struct sk_error *reterr)
-{
-    size_t count = 0;
-    for (const struct sk_ast_label_format *f = ast->formats; f != NULL; f = f->next)
-        count++;
-    enum sk_err err = targets_check(m, ast, count, reterr);
-    if (err != SK_OK)
-        return err;
-    struct rename_list *list = sk_arena_calloc(m->arena, 1, sizeof(*list));
-    if (list == NULL)
-        return SK_ENOMEM;
-    list->items = sk_arena_calloc(m->arena, count, sizeof(*list->items));
-    if (list->items == NULL)
-        return SK_ENOMEM;
-    for (const struct sk_ast_label_format *f = ast->formats; f != NULL; f = f->next) {
-        struct rename *r = &list->items[list->count++];
-        if (!f->rename)
-            return SK_EUNSUPPORTED; /* templates */
-        err = sk_pipeline_pin(m, f->name, &r->to);
-        if (err == SK_OK)
-            err = sk_pipeline_pin(m, f->value, &r->from);
-        if (err != SK_OK)
-            return err;
-    }
-    *ret = (struct sk_stage){label_format_run, list};
-    return SK_OK;
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* line_stages.c -- | decolorize and | line_format: stages that make another line. */
+/* line_stages.c -- | decolorize: takes the colours of a terminal out of the line. */
 #include "labels/regex.h"
 #include "logql/pipeline_int.h"
-
-/* ---- decolorize ---- */
 
 /* ESC or its one-rune form, brackets, then a text up to BEL, or numbers and a final letter. */
 #define ANSI_PATTERN                                                                               \
@@ -47,16 +45,4 @@ enum sk_err sk_stage_decolorize_create(struct sk_pipeline_maker *m, const struct
     if (err == SK_OK)
         *ret = (struct sk_stage){decolorize_run, ansi};
     return err;
-}
-
-/* ---- line_format ---- */
-
-enum sk_err sk_stage_line_format_create(struct sk_pipeline_maker *m, const struct sk_ast_stage *ast,
-                                        struct sk_stage *ret, struct sk_error *reterr)
-{
-    (void)m;
-    (void)ast;
-    (void)ret;
-    (void)reterr;
-    return SK_EUNSUPPORTED; /* templates */
 }

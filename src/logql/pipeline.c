@@ -73,14 +73,14 @@ static size_t filter_names(const struct sk_ast_label_filter *f)
     return filter_names(f->left) + filter_names(f->right); /* SK_LOGQL_DEPTH_MAX bounds it */
 }
 
-/* At least as many as the stage pins; group names of regular expressions are counted by bytes. */
+/* At least as many as the stage pins; names in texts are counted by bytes. */
 static size_t names_bound(const struct sk_ast_stage *s)
 {
     size_t n = s->text.len;
     for (const struct sk_ast_extraction *e = s->extractions; e != NULL; e = e->next)
         n += 2;
     for (const struct sk_ast_label_format *f = s->formats; f != NULL; f = f->next)
-        n += 2;
+        n += 2 + f->value.len;
     for (const struct sk_ast_named *d = s->named; d != NULL; d = d->next)
         n++;
     return n + (s->filter == NULL ? 0 : filter_names(s->filter));
@@ -351,6 +351,7 @@ enum sk_err sk_pipeline_run_create(const struct sk_pipeline *p, size_t arena_max
     run->line = SK_STR("");
     sk_arena_init(&run->arena, arena_max, budget);
     sk_strbuf_init(&run->path, PATH_BYTES_MAX);
+    sk_tmpl_scratch_init(&run->tmpl);
     if (!sk_label_builder_init(&run->labels, p->names, p->name_count, arena_max, budget)) {
         sk_pipeline_run_destroy(run);
         return SK_ENOMEM;
@@ -370,6 +371,7 @@ void sk_pipeline_run_destroy(struct sk_pipeline_run *run)
         return;
     sk_label_builder_deinit(&run->labels);
     sk_text_scratch_deinit(&run->scratch);
+    sk_tmpl_scratch_deinit(&run->tmpl);
     sk_strbuf_deinit(&run->path);
     sk_arena_deinit(&run->arena);
     sk_free(run);

@@ -11,6 +11,7 @@
 #include "logql/label_builder.h"
 #include "logql/pipeline.h"
 #include "logql/text_test.h"
+#include "logql/tmpl.h"
 
 /* X(kind, name, halts line filters, changes the line): sk_stage_NAME_create() compiles
  * SK_STAGE_KIND. Line filters move to the left up to a stage that halts them. */
@@ -59,6 +60,7 @@ struct sk_pipeline_run {
     struct sk_arena arena; /* of the entry */
     struct sk_label_builder labels;
     struct sk_text_scratch scratch;
+    struct sk_tmpl_scratch tmpl;
     struct sk_strbuf path; /* the name of a nested member while it is put together */
     struct sk_str line;
     int64_t ts_ns;

@@ -12,6 +12,8 @@
 #include "logql/parse.h"
 #include "logql/pipeline.h"
 #include "logql/rune_lower.h"
+#include "logql/rune_upper.h"
+#include "logql/tmpl.h"
 
 #define ARENA_BYTES (64u << 20)
 #define META_MAX    16
@@ -73,6 +75,7 @@ struct block {
     enum sk_pipeline_verdict verdict;
     struct sk_str line;
     struct sk_pipeline_labels labels;
+    int64_t ts_ns;
     bool line_checked, wrong;
     size_t entries;
 };
@@ -179,7 +182,7 @@ static void pre_test(struct block *b)
     if (pass != plain || (b->verdict == SK_PIPELINE_KEEP && (!pass || (needle.len > 0 && !hit))))
         differs(b, "the pre-test disagrees", SK_STR(""), needle);
     enum sk_pipeline_verdict again =
-        sk_pipeline_run_entry(b->q.run, 1, b->input, b->meta.items, b->meta.count);
+        sk_pipeline_run_entry(b->q.run, b->ts_ns, b->input, b->meta.items, b->meta.count);
     if (again != b->verdict)
         differs(b, "the pre-test changes the verdict", SK_STR(""), needle);
 }
@@ -199,7 +202,7 @@ static void entry_run(struct block *b, struct sk_str arg)
     b->input = text_of(b, arg);
     b->has_input = true;
     b->entries++;
-    b->verdict = sk_pipeline_run_entry(b->q.run, 1, b->input, b->meta.items, b->meta.count);
+    b->verdict = sk_pipeline_run_entry(b->q.run, b->ts_ns, b->input, b->meta.items, b->meta.count);
     pre_test(b);
     if (b->verdict == SK_PIPELINE_KEEP)
         assert_int_equal(sk_pipeline_run_labels(b->q.run, &b->labels), SK_OK);
@@ -230,6 +233,8 @@ static void block_line(struct block *b, struct sk_str line)
         entry_run(b, arg);
     } else if (word(line, "stream ", &arg)) {
         sk_pipeline_run_stream(b->q.run, labels_of(b, arg));
+    } else if (word(line, "at ", &arg)) {
+        assert_true(sk_str_to_i64(arg, &b->ts_ns));
     } else if (word(line, "meta ", &arg)) {
         b->meta = labels_of(b, arg);
     } else if (word(line, "drop", &arg)) {
@@ -283,7 +288,7 @@ static void file_run(const char *path, size_t blocks_min)
     size_t blocks = 0, entries = 0, wrong = 0;
     (void)take_until(&rest, "=== ");
     while (rest.len > 0) {
-        struct block b = {.verdict = SK_PIPELINE_DROP};
+        struct block b = {.verdict = SK_PIPELINE_DROP, .ts_ns = 1};
         sk_arena_init(&b.arena, ARENA_BYTES, NULL);
         b.name = take_line(&rest);
         struct sk_str query = take_until(&rest, "---");
@@ -310,6 +315,12 @@ static void recorded_answers_hold(void **state)
 {
     (void)state;
     file_run("golden/logql/pipeline_recorded.lqt", 200);
+}
+
+static void templates_hold(void **state)
+{
+    (void)state;
+    file_run("golden/logql/templates.lqt", 250);
 }
 
 /* ---- needles ---- */
@@ -377,16 +388,48 @@ static void passing_the_pre_test_counts_for_that_line_only(void **state)
 
 /* ---- limits ---- */
 
-static void templates_are_refused_by_name(void **state)
+/* What the planner of metric queries asks a template. */
+static void a_template_tells_what_it_reads(void **state)
 {
     (void)state;
-    struct query q;
-    assert_int_equal(query_compile(&q, SK_STR("| line_format \"{{.a}}\"")), SK_EUNSUPPORTED);
-    assert_string_equal(q.why.text, "stage '| line_format \"{{.a}}\"' is not supported by this "
-                                    "version of skald yet");
-    query_close(&q);
-    assert_int_equal(query_compile(&q, SK_STR("| label_format a=\"{{.b}}\"")), SK_EUNSUPPORTED);
-    query_close(&q);
+    static const struct {
+        const char *text, *names, *field;
+        bool reads_map;
+    } cases[] = {
+        {"", "", "", false},
+        {"{{.a}}", "a,", "a", false},
+        {"{{- .a -}}", "a,", "a", false},
+        {"{{.a}}!", "a,", "", false},
+        {"{{.a | upper}}", "a,", "", false},
+        {"{{.a.b}}{{$.c}}{{if .d}}{{.e}}{{end}}{{.a}}", "a,b,c,d,e,", "", false},
+        {"{{define \"T\"}}{{.x}}{{end}}{{template \"T\"}}", "x,", "", false},
+        {"{{index . \"a\"}}", "", "", true},
+        {"{{range $k, $v := .}}{{$v}}{{end}}", "", "", true},
+        {"{{__line__}}", "", "", false},
+    };
+    for (size_t i = 0; i < SK_COUNT_OF(cases); i++) {
+        struct sk_arena arena;
+        struct sk_strbuf got;
+        struct sk_error why;
+        struct sk_str field = {NULL, 0};
+        const struct sk_tmpl *t;
+        sk_arena_init(&arena, ARENA_BYTES, NULL);
+        sk_strbuf_init(&got, 1u << 10);
+        assert_int_equal(
+            sk_tmpl_compile(&arena, SK_STR("line"), sk_str_from(cases[i].text), &t, &why), SK_OK);
+        struct sk_tmpl_names names = sk_tmpl_names(t);
+        for (size_t n = 0; n < names.count; n++) {
+            sk_strbuf_str(&got, names.items[n]);
+            sk_strbuf_putc(&got, ',');
+        }
+        sk_strbuf_putc(&got, '\0');
+        assert_string_equal(got.ptr, cases[i].names);
+        assert_int_equal(names.reads_map, cases[i].reads_map);
+        assert_int_equal(sk_tmpl_is_field(t, &field), cases[i].field[0] != '\0');
+        assert_true(sk_str_is(field, cases[i].field));
+        sk_strbuf_deinit(&got);
+        sk_arena_deinit(&arena);
+    }
 }
 
 /* Each key is new: the names are forgotten now and then, and the memory stays small. */
@@ -491,7 +534,9 @@ static void compiling_within_any_cap_succeeds_or_says_so(void **state)
     struct sk_str text =
         SK_STR("{a=\"b\"} |~ \"x(a|b.*)\" |> \"a<_>\" | json a=\"b[0]\" | logfmt c "
                "| regexp \"(?P<x>.)\" | pattern \"<a> <b>\" | a=~\"x|y.+\" or b>5 "
-               "| drop a, b=~\"c\" | keep d | label_format e=f | decolorize");
+               "| drop a, b=~\"c\" | keep d | label_format e=f, g=\"{{.h}}\" | decolorize "
+               "| line_format \"{{$x := .a}}{{if eq $x 1.5 'c'}}{{range .}}{{$x.y | count `b` | "
+               "add 1}}{{else}}{{(now).Year}}{{end}}{{end}}{{define `T`}}z{{end}}\"");
     assert_int_equal(sk_logql_parse(&tree, text, &expr, &why), SK_OK);
     enum sk_err err = SK_ENOMEM;
     for (size_t cap = 0; cap < 1u << 20 && err == SK_ENOMEM; cap += 256) {
@@ -503,6 +548,33 @@ static void compiling_within_any_cap_succeeds_or_says_so(void **state)
     }
     assert_int_equal(err, SK_OK);
     sk_arena_deinit(&tree);
+}
+
+/* Memory that ends anywhere in a template is an answer too. */
+static void templates_within_any_cap_run_or_say_so(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "| label_format x=\"{{range $k, $v := fromJson "
+        "`{\\\"a\\\":[1,{\\\"b\\\":null}]}`}}{{printf "
+        "`%5.1f %v %q` 1.5 $v $k}}{{end}}\", y=\"{{len .}}{{divf 1 3}}{{regexReplaceAll `(b)` .s "
+        "`$1`}}{{repeat 100 .s}}{{toDateInZone `2006 -0700` `Europe/Paris` `2026 +0100`}}\" "
+        "| line_format \"{{regexReplaceAll .s .s .x}}{{.a.b}}\"";
+    enum sk_pipeline_verdict verdict = SK_PIPELINE_ERROR;
+    struct query q;
+    struct sk_label items[] = {{SK_STR("s"), SK_STR("abc")}};
+    if (query_compile(&q, sk_str_from(text)) != SK_OK)
+        fail_msg("%s", q.why.text);
+    for (size_t cap = 512; cap < 1u << 20 && verdict == SK_PIPELINE_ERROR; cap += 512) {
+        if (sk_pipeline_run_create(q.pipeline, cap, NULL, &q.run) != SK_OK)
+            continue;
+        sk_pipeline_run_stream(q.run, (struct sk_labelset){items, 1});
+        verdict = sk_pipeline_run_entry(q.run, 1, SK_STR("l"), NULL, 0);
+        sk_pipeline_run_destroy(q.run);
+        q.run = NULL;
+    }
+    assert_int_equal(verdict, SK_PIPELINE_KEEP);
+    query_close(&q);
 }
 
 /* ---- parts ---- */
@@ -546,6 +618,25 @@ static void ascii_is_lowered_at_any_place(void **state)
     }
 }
 
+static void upper_and_title_case_are_simple(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t rune, upper, title;
+    } cases[] = {{'a', 'A', 'A'},          {'Z', 'Z', 'Z'},
+                 {'1', '1', '1'},          {0xe9, 0xc9, 0xc9},
+                 {0xdf, 0xdf, 0xdf},       {0xff, 0x178, 0x178},
+                 {0x131, 'I', 'I'},        {0x17f, 'S', 'S'},
+                 {0x1c4, 0x1c4, 0x1c5},    {0x1c5, 0x1c4, 0x1c5},
+                 {0x1c6, 0x1c4, 0x1c5},    {0x3c2, 0x3a3, 0x3a3},
+                 {0x10d0, 0x1c90, 0x10d0}, {0x10428, 0x10400, 0x10400},
+                 {0xab70, 0x13a0, 0x13a0}};
+    for (size_t i = 0; i < SK_COUNT_OF(cases); i++) {
+        assert_int_equal(sk_rune_upper(cases[i].rune), cases[i].upper);
+        assert_int_equal(sk_rune_title(cases[i].rune), cases[i].title);
+    }
+}
+
 static void lower_case_is_simple(void **state)
 {
     (void)state;
@@ -569,10 +660,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_blocks_hold),
         cmocka_unit_test(recorded_answers_hold),
+        cmocka_unit_test(templates_hold),
         cmocka_unit_test(the_longest_literal_is_the_needle),
         cmocka_unit_test(a_hit_needle_is_not_searched_again),
         cmocka_unit_test(passing_the_pre_test_counts_for_that_line_only),
-        cmocka_unit_test(templates_are_refused_by_name),
+        cmocka_unit_test(a_template_tells_what_it_reads),
         cmocka_unit_test(random_keys_do_not_fill_the_memory),
         cmocka_unit_test(many_labels_come_out_sorted),
         cmocka_unit_test(nesting_beyond_the_limit_is_an_error_label),
@@ -581,6 +673,9 @@ int main(void)
         cmocka_unit_test(ip_patterns_are_strict),
         cmocka_unit_test(ascii_is_lowered_at_any_place),
         cmocka_unit_test(lower_case_is_simple),
+        cmocka_unit_test(upper_and_title_case_are_simple),
+        cmocka_unit_test(templates_within_any_cap_run_or_say_so),
     };
+    (void)setenv("TZ", "UTC", 1); /* templates show times of the machine's zone */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
