@@ -124,7 +124,8 @@ struct fragment {
     struct sk_slice data;
 };
 
-/* The fragment at the start of `rest`; false: no sound one. */
+/* The fragment at the start of `rest`; false: no sound one. One without data ends no record, though
+ * its checksum (0) is right: a header of which only the first byte reached the device looks so. */
 static bool fragment_parse(struct sk_slice rest, struct fragment *ret)
 {
     if (rest.len < SK_WAL_HEADER_BYTES)
@@ -133,7 +134,7 @@ static bool fragment_parse(struct sk_slice rest, struct fragment *ret)
     ret->flags = rest.ptr[0] & (FLAG_SNAPPY | FLAG_ZSTD);
     size_t len = sk_load_be16(rest.ptr + 1);
     if ((rest.ptr[0] & 0xe0) != 0 || ret->type < TYPE_FULL || ret->type > TYPE_LAST ||
-        len > rest.len - SK_WAL_HEADER_BYTES)
+        len > rest.len - SK_WAL_HEADER_BYTES || (len == 0 && ret->type != TYPE_FIRST))
         return false;
     ret->data = (struct sk_slice){rest.ptr + SK_WAL_HEADER_BYTES, len};
     return sk_load_be32(rest.ptr + 3) == sk_crc32c(ret->data);

@@ -27,11 +27,11 @@ static enum sk_err read_at(void *ctx, uint64_t off, void *buf, size_t len, size_
 /* Record i is lengths[i] bytes of its number. */
 static void segment_make(struct sk_strbuf *out, uint64_t *seed, uint64_t *ends)
 {
-    static const size_t border[] = {0, 1, 32754, 32761, 32762, 32768, 65522, RECORD_MAX};
+    static const size_t border[] = {2, 1, 32754, 32761, 32762, 32768, 65522, RECORD_MAX};
     uint64_t off = 0;
     sk_strbuf_init(out, 1 << 24);
     for (size_t i = 0; i < RECORDS; i++) {
-        lengths[i] = i < SK_COUNT_OF(border) ? border[i] : (size_t)(testlib_rand(seed) % 40000);
+        lengths[i] = i < SK_COUNT_OF(border) ? border[i] : 1 + (size_t)(testlib_rand(seed) % 40000);
         memset(text, (int)i + 1, lengths[i]);
         off = sk_wal_frame(out, off, (struct sk_slice){text, lengths[i]});
         assert_int_equal(off, out->len);
@@ -51,7 +51,8 @@ static void segment_read(struct sk_strbuf *all, uint64_t *ret_mask, uint64_t *re
     assert_int_equal(sk_codec_ctx_create(&codec), SK_OK);
     assert_int_equal(sk_wal_reader_init(&r, read_at, all, codec), SK_OK);
     while (sk_wal_reader_next(&r, &record) == SK_OK) {
-        size_t i = record.len == 0 ? 0 : (size_t)record.ptr[0] - 1;
+        assert_true(record.len > 0);
+        size_t i = (size_t)record.ptr[0] - 1;
         assert_true(i >= next && i < RECORDS);
         assert_int_equal(record.len, lengths[i]);
         for (size_t k = 0; k < record.len; k++)
@@ -110,7 +111,7 @@ static void a_torn_tail_costs_the_last_record(void **state)
     for (unsigned round = 0; round < 40; round++) {
         size_t i = 1 + (size_t)(testlib_rand(&seed) % (RECORDS - 1));
         uint64_t len = ends[i] - ends[i - 1];
-        if (lengths[i] == 0 || len < 3)
+        if (len < 3)
             continue;
         all.len = ends[i] - 1 - testlib_rand(&seed) % (len - 2);
         segment_read(&all, &mask, &damage);
@@ -120,12 +121,30 @@ static void a_torn_tail_costs_the_last_record(void **state)
     sk_strbuf_deinit(&all);
 }
 
+/* Of the last fragment's header only the first byte was written. */
+static void a_header_cut_behind_its_type_ends_no_record(void **state)
+{
+    (void)state;
+    uint64_t mask, damage;
+    struct sk_strbuf all;
+    sk_strbuf_init(&all, 1 << 20);
+    lengths[0] = 40000;
+    memset(text, 1, lengths[0]);
+    (void)sk_wal_frame(&all, 0, (struct sk_slice){text, lengths[0]});
+    all.len = SK_WAL_PAGE_BYTES + 1;
+    segment_read(&all, &mask, &damage);
+    assert_int_equal(mask, 0);
+    assert_true(damage > 0);
+    sk_strbuf_deinit(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_of_every_length_read_back),
         cmocka_unit_test(a_flipped_bit_costs_one_record),
         cmocka_unit_test(a_torn_tail_costs_the_last_record),
+        cmocka_unit_test(a_header_cut_behind_its_type_ends_no_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
