@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first line is a metric query, the others are entries a second apart, dealt out to two streams;
- * an empty line begins another chunk. As an instant query and over a range, it answers or fails,
- * with a text and with nothing left on the account. */
+/* The first line is a metric query, the others are entries a second apart, dealt out to two
+ * streams; an empty line begins another chunk. As an instant query and over a range, it answers or
+ * fails, with a text and with nothing left on the account. */
 #include "../tests/lib/memsource.h"
 #include "base/budget.h"
 #include "logql/parse.h"

@@ -186,9 +186,9 @@ static enum sk_err selectors_check(const struct call *call, const struct sk_ast_
     return SK_OK;
 }
 
-/* Runs the query and answers. step_ns 0: instant. */
+/* Runs the query and answers. step_ns 0: instant. `nothing`: all entries are too old to be seen. */
 static void metric_query(struct call *call, const struct sk_ast_expr *expr, struct time_range range,
-                         int64_t step_ns)
+                         int64_t step_ns, bool nothing)
 {
     const struct sk_limits *lim = call_limits(call);
     struct sk_error detail = {.text = ""};
@@ -201,7 +201,7 @@ static void metric_query(struct call *call, const struct sk_ast_expr *expr, stru
                                 .end_ns = range.end_ns,
                                 .step_ns = step_ns,
                                 .sources = call->api->opt.sources,
-                                .source_count = call->api->opt.source_count,
+                                .source_count = nothing ? 0 : call->api->opt.source_count,
                                 .budget = call->api->opt.query_budget,
                                 .pool = call->api->opt.pool,
                                 .stop = &call->stop,
@@ -237,7 +237,7 @@ static enum sk_err metric_range_query(struct call *call, const struct range_para
                            "zero or negative query resolution step widths are not accepted. Try a "
                            "positive integer");
     if (err == SK_OK)
-        metric_query(call, expr, range, step);
+        metric_query(call, expr, range, step, empty);
     return err;
 }
 
@@ -292,7 +292,7 @@ void query_instant_work(struct call *call)
         call_finish(call);
         return;
     }
-    metric_query(call, expr, (struct time_range){time_ns, time_ns}, 0);
+    metric_query(call, expr, (struct time_range){time_ns, time_ns}, 0, false);
 }
 
 void format_query_work(struct call *call)
