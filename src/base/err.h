@@ -43,7 +43,7 @@ enum sk_err {
 #undef SK_ERR_ENUM
 };
 
-#define SK_ERROR_TEXT_BYTES 1024
+#define SK_ERROR_TEXT_BYTES 8192
 
 struct sk_error {
     enum sk_err code;

@@ -213,13 +213,50 @@ enum sk_err sk_node_eval(struct sk_mrun *r, const struct sk_node *n, struct sk_m
 
 /* ---- the result ---- */
 
+struct named { /* a series and its labels as they are printed */
+    struct sk_mseries series;
+    struct sk_str text;
+};
+
+static int order_cmp(const struct sk_mseries *x, const struct sk_mseries *y)
+{
+    return (x->order > y->order) - (x->order < y->order);
+}
+
 static int series_cmp(const void *a, const void *b)
 {
     const struct sk_mseries *x = a, *y = b;
     int c = sk_labels_cmp(x->labels->set, y->labels->set);
-    if (c != 0)
-        return c;
-    return (x->order > y->order) - (x->order < y->order);
+    return c != 0 ? c : order_cmp(x, y);
+}
+
+static int named_cmp(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+    int c = sk_str_cmp(x->text, y->text);
+    return c != 0 ? c : order_cmp(&x->series, &y->series);
+}
+
+/* A matrix comes in the order of its printed labels, where {} is the last. */
+static enum sk_err matrix_sort(struct sk_mrun *r, struct sk_mvector *v)
+{
+    struct sk_strbuf text;
+    struct named *list = sk_arena_calloc(&r->res->arena, v->count, sizeof(*list));
+    sk_strbuf_init(&text, 16u << 20);
+    for (size_t i = 0; list != NULL && i < v->count; i++) {
+        sk_strbuf_reset(&text);
+        sk_labels_format(&text, v->items[i].labels->set);
+        list[i] = (struct named){v->items[i], sk_arena_str(&r->res->arena, sk_strbuf_view(&text))};
+        if (text.failed || list[i].text.ptr == NULL)
+            list = NULL;
+    }
+    sk_strbuf_deinit(&text);
+    if (list == NULL)
+        return sk_mrun_no_memory(r);
+    qsort(list, v->count, sizeof(*list), named_cmp);
+    for (size_t i = 0; i < v->count; i++)
+        v->items[i] = list[i].series;
+    return SK_OK;
 }
 
 /* items[0..n) have the same labels: their points together, step by step. */
@@ -258,8 +295,10 @@ static enum sk_err result_make(struct sk_mrun *r, struct sk_mvector *v)
         return sk_mrun_no_memory(r);
     for (size_t i = 0; i < v->count; i++)
         v->items[i].order = i;
-    if (v->count > 1 && (matrix || !r->sorted))
+    if (v->count > 1 && !matrix && !r->sorted)
         qsort(v->items, v->count, sizeof(*v->items), series_cmp);
+    if (v->count > 1 && matrix && matrix_sort(r, v) != SK_OK)
+        return SK_ENOMEM;
     for (size_t i = 0; i < v->count;) {
         size_t n = 1;
         while (matrix && i + n < v->count && v->items[i + n].labels == v->items[i].labels)
