@@ -98,7 +98,7 @@ static void metric_produce(struct call *call, struct sk_strbuf *out, bool *last)
         return;
     sk_strbuf_puts(out, scalar ? "," : "],");
     answer_stats(out, &a->result.stats, returned_count(&a->result));
-    sk_strbuf_puts(out, "}}\n");
+    sk_strbuf_puts(out, "}}");
 }
 
 static void metric_dispose(struct call *call)

@@ -19,14 +19,12 @@ T0 = 1_795_356_000_000_000_000  # 2026-11-22T14:00:00Z
 HOUR = 3_600_000_000_000
 
 # Answered so until their endpoint is built; then the recorded answer counts.
-METRIC = ["canary-metric-query", "logcli-instant", "logcli-instant-scalar", "logcli-query-metric"]
-NOT_BUILT = dict.fromkeys(METRIC, 501)
-NOT_BUILT.update(dict.fromkeys([
+NOT_BUILT = dict.fromkeys([
     "canary-tail", "logcli-tail", "logcli-tail2",
     "logcli-delete-cancel", "logcli-delete-cancel-bad", "logcli-delete-create", "logcli-delete-list",
     "logcli-detfield-values", "logcli-detfields",
     "logcli-volume", "logcli-volume-agg", "logcli-volume-range",
-    "lokitool-rules-delete", "lokitool-rules-get", "lokitool-rules-list", "lokitool-rules-load", "lokitool-rules-print"], 404))
+    "lokitool-rules-delete", "lokitool-rules-get", "lokitool-rules-list", "lokitool-rules-load", "lokitool-rules-print"], 404)
 
 # Headers whose presence and value clients go by.
 HEADERS = ("content-type", "x-content-type-options", "x-delete-request-id")
