@@ -230,7 +230,6 @@ static enum sk_err check(const struct parser *p)
         bool wanted;
         const char *flag;
     } later[] = {
-        {o->from_stdin, "--stdin"},
         {o->tail || o->follow, "--tail"},
         {o->parallel_workers > 1, "--parallel-max-workers"},
         {o->part_prefix != NULL || o->part_merge, "--part-path-prefix"},
@@ -242,6 +241,8 @@ static enum sk_err check(const struct parser *p)
                                 "flag '%s' is not available in this version of skaldctl",
                                 later[i].flag);
     }
+    if (o->from_stdin && o->command->bit != SK_CTL_CMD_QUERY)
+        return sk_error_set(p->reterr, SK_EINVAL, "flag '--stdin' goes with the command 'query'");
     if (o->command->bit == SK_CTL_CMD_QUERY && o->batch == 0)
         return sk_error_set(p->reterr, SK_EINVAL, "flag '--batch' must be at least 1");
     if (o->args.count < o->command->args_min)

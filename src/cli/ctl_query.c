@@ -17,6 +17,7 @@
 #include "cli/ctl_page.h"
 #include "cli/ctl_print.h"
 #include "cli/ctl_stats.h"
+#include "cli/ctl_stdin.h"
 #include "cli/ctl_text.h"
 
 #define OUT_FLUSH_BYTES (1u << 20)
@@ -350,11 +351,30 @@ static int run_query(struct query *q)
     }
 }
 
+static int run_stdin(struct query *q)
+{
+    struct sk_error e;
+    struct sk_ctl_page_result unused;
+    enum sk_err err = sk_ctl_stdin_answer(&q->answer, sk_str_from(q->opts->args.items[0]),
+                                          (uint64_t)q->opts->limit, stdin, &e);
+    if (err != SK_OK)
+        return failed(&e);
+    err = print_batch(q, &unused);
+    if (err == SK_ENOMEM)
+        sk_ctl_say("Query failed: out of memory");
+    return err == SK_OK ? 0 : 1;
+}
+
 int sk_ctl_query(const struct sk_ctl_opts *opts)
 {
     struct query q;
     struct sk_error e;
     query_init(&q, opts);
+    if (opts->from_stdin) {
+        int status = run_stdin(&q);
+        query_deinit(&q);
+        return status;
+    }
     q.page = (struct sk_ctl_page){
         .limit = (uint64_t)opts->limit, .batch = (uint64_t)opts->batch, .forward = opts->forward};
     int code = 1;

@@ -417,7 +417,7 @@ class HeadersAndErrors(Case):
         self.assertEqual((r.code, r.err),
                          (1, "skaldctl: error: unknown long flag '--nope', try --help\n"))
         for args in (["volume", "{}"], ["volume_range", "{}"], ["detected-fields", "{}"],
-                     ["delete", "list"], ["query", "--tail", "{}"], ["--stdin", "query", "{}"],
+                     ["delete", "list"], ["query", "--tail", "{}"],
                      ["query", "--parallel-max-workers=4", "{}"]):
             r = self.run_ctl(*args)
             self.assertEqual(r.code, 1)
@@ -481,6 +481,20 @@ class Lists(Case):
         r = self.run_ctl("stats", "{}", answers=[answer(
             200, b'{"streams":3,"chunks":4,"bytes":1234567,"entries":5}\n')])
         self.assertEqual(r.out, "{\n  bytes: 1.2MB\n  chunks: 4\n  streams: 3\n  entries: 5\n}\n")
+
+    def test_stdin_is_queried_without_a_server(self):
+        lines = b"level=info a=1\nlevel=error a=2\n\nlevel=error a=3"
+        r = self.run_ctl("--stdin", "query", '{foo="bar"} | logfmt | level="error"', "-o", "raw", stdin=lines)
+        self.assertEqual((r.code, r.out), (0, "level=error a=2\nlevel=error a=3\n"))
+        self.assertIn('Common labels: {level="error", source="logcli"}', r.err)
+        r = self.run_ctl("--stdin", "query", '| logfmt | line_format "{{.a}}"', "-o", "raw", "--limit=1", stdin=lines)
+        self.assertEqual((r.code, r.out), (0, "1\n"))
+        r = self.run_ctl("--stdin", "query", 'count_over_time({a="b"}[1m])', stdin=lines)
+        self.assertEqual((r.code, r.out), (1, ""))
+        self.assertIn("Query failed: metrics Query: not supported", r.err)
+        r = self.run_ctl("--stdin", "query", '|= "a" |', stdin=lines)
+        self.assertEqual((r.code, r.out), (1, ""))
+        self.assertIn("parse error", r.err)
 
     def test_fmt(self):
         r = self.run_ctl("fmt", stdin=b'{app="x"}|="y"|logfmt\n')

@@ -119,7 +119,8 @@ static void what_is_not_there_yet_is_refused_by_name(void **state)
     assert_string_equal(err.text, "command 'volume' is not available in this version of skaldctl");
     assert_int_equal(PARSE("query", "{a}", "-t"), SK_EINVAL);
     assert_string_equal(err.text, "flag '--tail' is not available in this version of skaldctl");
-    assert_int_equal(PARSE("--stdin", "query", "{a}"), SK_EINVAL);
+    assert_int_equal(PARSE("--stdin", "query", "{a}"), SK_OK);
+    assert_int_equal(PARSE("--stdin", "labels"), SK_EINVAL);
     assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=2"), SK_EINVAL);
     assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=1"), SK_OK);
 }
