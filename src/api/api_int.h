@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "ingester/ingester.h"
 #include "querier/metric_query.h"
+#include "querier/series_query.h"
 #include "wire/push.h"
 
 struct call;
@@ -130,6 +131,12 @@ SK_MUST_CHECK enum sk_err range_limits(const struct call *call, struct time_rang
                                        bool *ret_empty, struct sk_error *reterr);
 const struct sk_limits *call_limits(const struct call *call);
 
+/* ---- meta_api.c ---- */
+
+/* A query for the streams of the request's tenant; both bounds inclusive. */
+struct sk_series_query series_query(const struct call *call, struct time_range range,
+                                    const struct sk_ast_matcher *m);
+
 /* ---- handlers ---- */
 
 void push_work(struct call *call);
@@ -141,6 +148,9 @@ void labels_work(struct call *call);
 void label_values_work(struct call *call);
 void series_work(struct call *call);
 void stats_work(struct call *call);
+void volume_work(struct call *call);
+void volume_range_work(struct call *call);
+void detected_labels_work(struct call *call);
 void format_query_work(struct call *call);
 void ready_serve(struct call *call);
 void metrics_work(struct call *call);

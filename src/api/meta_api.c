@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* meta_api.c -- labels, label values, series and index statistics. Answers are sorted. */
+/* meta_api.c -- labels, label values, detected labels, series and index statistics. Answers are
+ * sorted. */
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "api/api_int.h"
@@ -47,8 +49,8 @@ static void texts_write(struct sk_strbuf *out, struct texts *t)
 
 /* ---- what is common ---- */
 
-static struct sk_series_query series_query(const struct call *call, struct time_range range,
-                                           const struct sk_ast_matcher *m)
+struct sk_series_query series_query(const struct call *call, struct time_range range,
+                                    const struct sk_ast_matcher *m)
 {
     return (struct sk_series_query){.tenant = call->tenant,
                                     .matchers = m,
@@ -144,6 +146,118 @@ void labels_work(struct call *call)
 void label_values_work(struct call *call)
 {
     labels_run(call, call->path_arg);
+}
+
+/* ---- detected labels ---- */
+
+static int label_cmp(const void *a, const void *b)
+{
+    const struct sk_label *x = a, *y = b;
+    int c = sk_str_cmp(x->name, y->name);
+    return c != 0 ? c : sk_str_cmp(x->value, y->value);
+}
+
+static bool is_uuid(struct sk_str s)
+{
+    for (size_t i = 0; i < s.len && s.len == 36; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? s.ptr[i] != '-' : !isxdigit((unsigned char)s.ptr[i]))
+            return false;
+    }
+    return s.len == 36;
+}
+
+/* Names whose values are all numbers or UUIDs tell nothing, but for some that are always shown. */
+static bool is_shown(const struct sk_label *labels, size_t count)
+{
+    static const char *const always[] = {"cluster", "namespace", "instance", "pod"};
+    double number;
+    for (size_t i = 0; i < SK_COUNT_OF(always); i++) {
+        if (sk_str_is(labels[0].name, always[i]))
+            return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_uuid(labels[i].value) && sk_go_parse_float(labels[i].value, &number, NULL) != SK_OK)
+            return true;
+    }
+    return false;
+}
+
+/* `labels` are sorted and unique. */
+static void detected_write(struct sk_strbuf *out, const struct sk_label *labels, size_t count)
+{
+    bool any = false;
+    for (size_t from = 0, end; from < count; from = end) {
+        for (end = from + 1; end < count && sk_str_eq(labels[from].name, labels[end].name);)
+            end++;
+        if (!is_shown(labels + from, end - from))
+            continue;
+        sk_strbuf_puts(out, any ? ",{\"label\":" : "{\"detectedLabels\":[{\"label\":");
+        sk_json_string(out, labels[from].name);
+        sk_strbuf_printf(out, ",\"cardinality\":%zu}", end - from);
+        any = true;
+    }
+    sk_strbuf_puts(out, any ? "]}\n" : "{}\n");
+}
+
+/* Labels of all streams, sorted, each pair once. NULL: out of memory. */
+static struct sk_label *labels_collect(const struct sk_selection *sel, size_t *ret_count)
+{
+    struct sk_label *list = NULL;
+    size_t cap = 0, n = 0, kept = 0;
+    for (size_t i = 0; i < sel->stream_count; i++) {
+        struct sk_labelset set = sel->streams[i]->labels;
+        if (!SK_GROW(list, cap, n + set.count + 1)) {
+            sk_free(list);
+            return NULL;
+        }
+        for (size_t k = 0; k < set.count; k++)
+            list[n++] = set.items[k];
+    }
+    if (n > 1)
+        qsort(list, n, sizeof(*list), label_cmp);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || label_cmp(&list[kept - 1], &list[i]) != 0)
+            list[kept++] = list[i];
+    }
+    *ret_count = kept;
+    return list != NULL ? list : sk_calloc(1, sizeof(*list));
+}
+
+void detected_labels_work(struct call *call)
+{
+    struct sk_error detail = {.text = ""};
+    struct time_range range;
+    const struct sk_ast_matcher *m;
+    struct sk_selection sel = {0};
+    struct sk_label *labels = NULL;
+    struct sk_strbuf body;
+    size_t count = 0;
+    bool empty;
+    sk_strbuf_init(&body, 256u << 20);
+    enum sk_err err = meta_range(call, &range, &empty, &detail);
+    if (err == SK_OK)
+        err = selector_param(call, &m, &detail);
+    if (err == SK_OK && !empty) {
+        struct sk_series_query q = series_query(call, whole_days(range), m);
+        err = sk_series_query_run(&q, &sel, &detail);
+    }
+    if (err == SK_OK) {
+        labels = labels_collect(&sel, &count);
+        if (labels != NULL)
+            detected_write(&body, labels, count);
+        if (labels == NULL || body.failed)
+            err = sk_error_set(&detail, SK_ENOMEM, "not enough memory for this answer");
+    }
+    if (err == SK_OK) {
+        answer_json(call, &body);
+    } else {
+        sk_strbuf_deinit(&body);
+        answer_error(call, err, detail.text);
+    }
+    sk_free(labels);
+    sk_selection_deinit(&sel);
+    call_finish(call);
 }
 
 /* ---- series ---- */

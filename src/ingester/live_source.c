@@ -147,7 +147,7 @@ static enum sk_err chunk_select(struct sk_selection *sel, struct sk_ingester *in
                            .from_ns = c->ts_min_ns,
                            .through_ns = c->ts_max_ns,
                            .entry_count = (uint32_t)c->entry_count,
-                           .bytes = c->head_size};
+                           .bytes = c->head_size + sk_symbols_text_bytes(&c->symbols)};
     for (size_t i = 0; i < c->block_count; i++)
         like.bytes += c->blocks[i].size_bytes;
     struct sk_unit *unit;

@@ -63,7 +63,7 @@ struct sk_unit {
     int64_t from_ns, through_ns; /* bounds of its entries, both inclusive */
     uint32_t checksum;           /* of a stored chunk: with fp and bounds its identity; 0 live */
     uint32_t kb, entry_count;    /* as the index says; 0 when unknown */
-    uint64_t bytes;              /* live: raw size */
+    uint64_t bytes;              /* live: lines, 8 a pair, texts of symbols (as kb counts) */
 };
 
 struct sk_sel_stream {

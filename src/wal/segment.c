@@ -176,6 +176,8 @@ static enum sk_err record_unpack(struct sk_wal_reader *r, uint8_t flags, struct 
                           ? sk_snappy_block_unpack(packed, SK_WAL_RECORD_BYTES_MAX, &r->unpacked)
                           : sk_codec_unpack(r->codec, SK_CODEC_ZSTD, packed,
                                             SK_WAL_RECORD_BYTES_MAX, &r->unpacked);
+    if (err == SK_OK && r->unpacked.len == 0)
+        err = SK_ECORRUPT; /* no record is empty */
     if (err == SK_OK)
         *ret = (struct sk_slice){(const uint8_t *)r->unpacked.ptr, r->unpacked.len};
     return err;
