@@ -18,17 +18,23 @@ enum { HEAD_BYTES_FIRST = 4096, SYMBOLS_BYTES_MAX = 64 << 20, SAME_TIME_MAX = 64
 
 /* ---- tenants ---- */
 
-struct tenant *tenant_find(struct sk_ingester *ing, struct sk_str name)
+/* map_lock held. */
+static struct tenant *tenant_look(struct sk_ingester *ing, struct sk_str name)
 {
     uint64_t hash = sk_hash_mem(name.ptr, name.len);
-    struct tenant *found = NULL;
-    pthread_mutex_lock(&ing->map_lock);
     for (size_t at = sk_hmap_first(&ing->tenants, hash); at != SK_HMAP_END;
          at = sk_hmap_next(&ing->tenants, hash, at)) {
         struct tenant *t = ing->tenants.slots[at].value;
         if (sk_str_eq(t->name_str, name))
-            found = t;
+            return t;
     }
+    return NULL;
+}
+
+struct tenant *tenant_find(struct sk_ingester *ing, struct sk_str name)
+{
+    pthread_mutex_lock(&ing->map_lock);
+    struct tenant *found = tenant_look(ing, name);
     pthread_mutex_unlock(&ing->map_lock);
     return found;
 }
@@ -78,17 +84,23 @@ enum sk_err tenant_get(struct sk_ingester *ing, struct sk_str name, struct tenan
     pthread_mutex_init(&t->rate_lock, NULL);
     t->rate_tokens = -1; /* full at first use */
     tenant_metrics(t);
+    /* Another push of a new tenant may have come first. There must be one only: streams are known
+     * by their tenant's address, and those of a second one would be invisible to queries. */
     pthread_mutex_lock(&ing->map_lock);
-    bool added = sk_hmap_add(&ing->tenants, sk_hash_mem(name.ptr, name.len), t);
-    ing->tenant_count += added;
+    struct tenant *kept = tenant_look(ing, name);
+    if (kept == NULL && sk_hmap_add(&ing->tenants, sk_hash_mem(name.ptr, name.len), t)) {
+        kept = t;
+        ing->tenant_count++;
+    }
     pthread_mutex_unlock(&ing->map_lock);
-    if (!added) {
+    if (kept != t) {
+        pthread_mutex_destroy(&t->cache_lock);
+        pthread_mutex_destroy(&t->rate_lock);
         sk_free(t->name);
         sk_free(t);
-        return SK_ENOMEM;
     }
-    *ret = t; /* a twin made meanwhile is harmless: lookups find the first, both work */
-    return SK_OK;
+    *ret = kept;
+    return kept == NULL ? SK_ENOMEM : SK_OK;
 }
 
 /* ---- streams ---- */

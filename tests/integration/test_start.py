@@ -335,8 +335,36 @@ def kill_rounds():
         print("5 kills, %d entries answered for, none lost, none twice" % total)
 
 
+def first_push(server, tenant, i, barrier, answers):
+    """The first push of a tenant, at the same time as others of it."""
+    c = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    c.connect()
+    barrier.wait()
+    c.request("POST", "/loki/api/v1/push", json.dumps({"streams": [{"stream": {"i": str(i)}, "values": [[str(T0 + i), "x"]]}]}),
+              {"X-Scope-OrgID": tenant, "Content-Type": "application/json"})
+    answers.append(c.getresponse().status)
+    c.close()
+
+
+def new_tenants():
+    """What the first pushes of a tenant bring is found, however many come at once: there was a time when each made a tenant."""
+    at_once = 6
+    with Server(auth=True) as s:
+        for n in range(60):
+            tenant, barrier, answers = "tenant-%d" % n, threading.Barrier(at_once), []
+            threads = [threading.Thread(target=first_push, args=(s, tenant, i, barrier, answers)) for i in range(at_once)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            found = s.query('{i=~".+"}', T0, T0 + HOUR, tenant=tenant)
+            if answers != [204] * at_once or len(found) != at_once:
+                raise AssertionError("%s: answers %s, streams found %d" % (tenant, answers, len(found)))
+
+
 def main():
     bad_starts()
+    new_tenants()
     unwritable_folders()
     damaged_chunks()
     damaged_indexes()
