@@ -64,12 +64,15 @@ static void tenant_metrics(struct tenant *t)
 
 enum sk_err tenant_get(struct sk_ingester *ing, struct sk_str name, struct tenant **ret)
 {
-    struct tenant *t = tenant_find(ing, name);
+    pthread_mutex_lock(&ing->map_lock);
+    struct tenant *t = tenant_look(ing, name);
+    bool full = ing->tenant_count >= SK_INGEST_TENANTS_MAX;
+    pthread_mutex_unlock(&ing->map_lock);
     if (t != NULL) {
         *ret = t;
         return SK_OK;
     }
-    if (ing->tenant_count >= SK_INGEST_TENANTS_MAX)
+    if (full) /* before its metrics are made, which stay */
         return SK_ELIMIT;
     t = sk_calloc(1, sizeof(*t));
     if (t != NULL)
@@ -88,7 +91,8 @@ enum sk_err tenant_get(struct sk_ingester *ing, struct sk_str name, struct tenan
      * by their tenant's address, and those of a second one would be invisible to queries. */
     pthread_mutex_lock(&ing->map_lock);
     struct tenant *kept = tenant_look(ing, name);
-    if (kept == NULL && sk_hmap_add(&ing->tenants, sk_hash_mem(name.ptr, name.len), t)) {
+    bool room = ing->tenant_count < SK_INGEST_TENANTS_MAX;
+    if (kept == NULL && room && sk_hmap_add(&ing->tenants, sk_hash_mem(name.ptr, name.len), t)) {
         kept = t;
         ing->tenant_count++;
     }
@@ -100,7 +104,7 @@ enum sk_err tenant_get(struct sk_ingester *ing, struct sk_str name, struct tenan
         sk_free(t);
     }
     *ret = kept;
-    return kept == NULL ? SK_ENOMEM : SK_OK;
+    return kept != NULL ? SK_OK : room ? SK_ENOMEM : SK_ELIMIT;
 }
 
 /* ---- streams ---- */
