@@ -14,12 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         "{t=\"1\"} | logfmt --strict a=\"b\" | logfmt c=\"a\"",
     };
     static struct check checks[SK_COUNT_OF(queries)];
-    for (size_t i = 0; i < SK_COUNT_OF(queries); i++) {
-        if (checks[i].run == NULL) {
-            bool ok = check_open(&checks[i], sk_str_from(queries[i]));
-            sk_assert(ok);
-        }
-        check_line(&checks[i], (struct sk_str){(const char *)data, size}, true);
-    }
+    check_queries(checks, queries, SK_COUNT_OF(queries), (struct sk_str){(const char *)data, size});
     return 0;
 }

@@ -101,4 +101,17 @@ static inline void check_line(struct check *c, struct sk_str text, bool utf8)
     sk_free(copy);
 }
 
+/* The line through each of the queries; `checks` are static, opened at the first call. */
+static inline void check_queries(struct check *checks, const char *const *queries, size_t count,
+                                 struct sk_str text)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (checks[i].run == NULL) {
+            bool ok = check_open(&checks[i], sk_str_from(queries[i]));
+            sk_assert(ok);
+        }
+        check_line(&checks[i], text, true);
+    }
+}
+
 #endif

@@ -165,6 +165,10 @@ void flush_serve(struct call *call);
 struct scratch *scratch_take(struct sk_api *api); /* NULL: out of memory */
 void scratch_give(struct sk_api *api, struct scratch *s);
 void push_scratch_free(struct sk_api *api);
+/* Gives a decoded push to the ingester, and the scratch back; `done` may run before it returns, on
+ * any thread. `format` is static. */
+void push_submit(struct call *call, struct scratch *s, struct sk_pushop *op, const char *format,
+                 void (*done)(struct sk_pushop *op));
 /* The most bytes that a body may unpack to. */
 uint64_t push_unpack_max(const struct sk_api *api);
 /* Unpacks `body` into `ret`; codec NULL: a raw snappy block. More than SK_PUSH_UNPACKED_BYTES_FREE

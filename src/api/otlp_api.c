@@ -128,11 +128,5 @@ void otlp_work(struct call *call)
         call_finish(call);
         return;
     }
-    sk_pushop_init(op);
-    op->tenant = call->tenant;
-    op->format = "otlp";
-    op->done = otlp_done;
-    op->user = call;
-    sk_ingester_push(api->opt.ingester, op, &s->push); /* the call may be gone behind this line */
-    scratch_give(api, s);
+    push_submit(call, s, op, "otlp", otlp_done);
 }

@@ -247,6 +247,19 @@ static void push_done(struct sk_pushop *op)
     call_finish(call);
 }
 
+void push_submit(struct call *call, struct scratch *s, struct sk_pushop *op, const char *format,
+                 void (*done)(struct sk_pushop *op))
+{
+    struct sk_api *api = call->api;
+    sk_pushop_init(op);
+    op->tenant = call->tenant;
+    op->format = format;
+    op->done = done;
+    op->user = call;
+    sk_ingester_push(api->opt.ingester, op, &s->push); /* the call may be gone behind this line */
+    scratch_give(api, s);
+}
+
 static void push_run(struct call *call, bool legacy)
 {
     struct sk_error detail = {.text = ""};
@@ -265,13 +278,7 @@ static void push_run(struct call *call, bool legacy)
         call_finish(call);
         return;
     }
-    sk_pushop_init(op);
-    op->tenant = call->tenant;
-    op->format = "loki";
-    op->done = push_done;
-    op->user = call;
-    sk_ingester_push(api->opt.ingester, op, &s->push); /* the call may be gone behind this line */
-    scratch_give(api, s);
+    push_submit(call, s, op, "loki", push_done);
 }
 
 void push_work(struct call *call)

@@ -184,16 +184,14 @@ def damaged_index(name, hurt, folder):
         all_there(s, name + ", after a restart", [late])
 
 
-def damaged_indexes():
-    top = tempfile.mkdtemp(prefix="skald-it-")
-    try:
+def each_damage(kind, check, hurts):
+    """The same two days, hurt in each way."""
+    with tempfile.TemporaryDirectory(prefix="skald-it-") as top:
         two_days(os.path.join(top, "whole"))
-        for hurt in (flip, cut, empty, garbage):
+        for hurt in hurts:
             folder = os.path.join(top, hurt.__name__)
             shutil.copytree(os.path.join(top, "whole"), folder)
-            damaged_index("index, " + hurt.__name__, hurt, folder)
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
+            check("%s, %s" % (kind, hurt.__name__), hurt, folder)
 
 
 def index_damaged_while_running():
@@ -236,18 +234,6 @@ def damaged_chunk(name, hurt, folder):
             raise AssertionError(name + ": the stop after damage was not clean")
     if not all(os.path.exists(path) for path in strays):
         raise AssertionError(name + ": a stray file was removed")
-
-
-def damaged_chunks():
-    top = tempfile.mkdtemp(prefix="skald-it-")
-    try:
-        two_days(os.path.join(top, "whole"))
-        for hurt in (flip, cut, empty, garbage, os.remove):
-            folder = os.path.join(top, hurt.__name__)
-            shutil.copytree(os.path.join(top, "whole"), folder)
-            damaged_chunk("chunk, " + hurt.__name__, hurt, folder)
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
 
 
 def index_names_are_new():
@@ -366,8 +352,8 @@ def main():
     bad_starts()
     new_tenants()
     unwritable_folders()
-    damaged_chunks()
-    damaged_indexes()
+    each_damage("chunk", damaged_chunk, (flip, cut, empty, garbage, os.remove))
+    each_damage("index", damaged_index, (flip, cut, empty, garbage))
     index_damaged_while_running()
     index_names_are_new()
     kill_rounds()
