@@ -9,7 +9,8 @@
 
 struct queue {
     struct sk_job *head, **tail;
-    size_t count, capacity;
+    size_t count, running;
+    struct sk_work_limit limit;
 };
 
 struct sk_workpool {
@@ -25,27 +26,40 @@ struct sk_workpool {
 static struct sk_job *queue_pop(struct queue *q)
 {
     struct sk_job *job = q->head;
-    if (job == NULL)
+    if (job == NULL || q->running == q->limit.running)
         return NULL;
     q->head = job->next;
     if (q->head == NULL)
         q->tail = &q->head;
     sk_assert(q->count > 0);
     q->count--;
+    q->running++;
     job->next = NULL;
     return job;
 }
 
 /* Every fourth pick looks at the classes from the last to the first. */
-static struct sk_job *pick(struct sk_workpool *pool)
+static struct sk_job *pick(struct sk_workpool *pool, struct queue **ret_from)
 {
     bool reverse = ++pool->picks % 4 == 0;
     for (int i = 0; i < SK_WORK_CLASSES; i++) {
-        struct sk_job *job = queue_pop(&pool->queues[reverse ? SK_WORK_CLASSES - 1 - i : i]);
+        *ret_from = &pool->queues[reverse ? SK_WORK_CLASSES - 1 - i : i];
+        struct sk_job *job = queue_pop(*ret_from);
         if (job != NULL)
             return job;
     }
     return NULL;
+}
+
+/* Whether another thread would find something to do. */
+static bool more(const struct sk_workpool *pool)
+{
+    for (int i = 0; i < SK_WORK_CLASSES; i++) {
+        const struct queue *q = &pool->queues[i];
+        if (q->head != NULL && q->running < q->limit.running)
+            return true;
+    }
+    return false;
 }
 
 static void *worker(void *arg)
@@ -53,13 +67,17 @@ static void *worker(void *arg)
     struct sk_workpool *pool = arg;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        struct sk_job *job = pick(pool);
+        struct queue *from;
+        struct sk_job *job = pick(pool, &from);
         if (job != NULL) {
+            if (more(pool)) /* a wake-up may have met a class that was at its limit */
+                pthread_cond_signal(&pool->wake);
             pthread_mutex_unlock(&pool->lock);
             job->run(job);
             pthread_mutex_lock(&pool->lock);
+            from->running--;
         } else if (pool->stopping) {
-            break;
+            break; /* what a class at its limit still has is run by those who run it now */
         } else {
             pthread_cond_wait(&pool->wake, &pool->lock);
         }
@@ -68,7 +86,7 @@ static void *worker(void *arg)
     return NULL;
 }
 
-enum sk_err sk_workpool_create(size_t threads, const size_t capacity[SK_WORK_CLASSES],
+enum sk_err sk_workpool_create(size_t threads, const struct sk_work_limit limits[SK_WORK_CLASSES],
                                struct sk_workpool **ret_pool)
 {
     sk_assert(threads > 0 && threads < 1024);
@@ -79,7 +97,9 @@ enum sk_err sk_workpool_create(size_t threads, const size_t capacity[SK_WORK_CLA
     pthread_cond_init(&pool->wake, NULL);
     for (int i = 0; i < SK_WORK_CLASSES; i++) {
         pool->queues[i].tail = &pool->queues[i].head;
-        pool->queues[i].capacity = capacity[i];
+        pool->queues[i].limit = limits[i];
+        if (limits[i].running == 0)
+            pool->queues[i].limit.running = threads;
     }
     for (size_t i = 0; i < threads; i++) {
         if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0) {
@@ -101,7 +121,7 @@ static enum sk_err submit(struct sk_workpool *pool, enum sk_work_class cls, stru
     struct queue *q = &pool->queues[cls];
     if (pool->stopping && !forced) {
         err = SK_ECLOSED;
-    } else if (q->count >= q->capacity && !forced) {
+    } else if (q->count >= q->limit.waiting && !forced) {
         err = SK_EFULL;
     } else {
         job->next = NULL;

@@ -3,7 +3,9 @@
  *
  * A job is embedded in the caller's struct and belongs to the pool from submit until `run`
  * starts; `run` may free it. Classes are served in the order of the enum, but at least one worker
- * in four picks goes to the next class that has work, so that none starves.
+ * in four picks goes to the next class that has work, so that none starves. A class may be kept to
+ * a part of the threads: pushes must not take all of them from queries, and bytes that stay with
+ * few cores are cheaper to work on.
  * Threads: submit from any. */
 #ifndef SK_BASE_WORKPOOL_H
 #define SK_BASE_WORKPOOL_H
@@ -21,8 +23,13 @@ struct sk_job {
 
 struct sk_workpool;
 
-/* `capacity[class]` bounds the waiting jobs of each class. */
-SK_MUST_CHECK enum sk_err sk_workpool_create(size_t threads, const size_t capacity[SK_WORK_CLASSES],
+struct sk_work_limit {
+    size_t waiting; /* jobs */
+    size_t running; /* jobs at once; 0: as many as there are threads */
+};
+
+SK_MUST_CHECK enum sk_err sk_workpool_create(size_t threads,
+                                             const struct sk_work_limit limits[SK_WORK_CLASSES],
                                              struct sk_workpool **ret_pool);
 
 /* SK_EFULL: the queue of this class is full; SK_ECLOSED: the pool is stopping. */

@@ -212,16 +212,18 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
 {
     const struct sk_config *cfg = s->config;
     struct sk_store_options so = {.config = cfg, .vfs = sk_vfs_posix(), .budget = &s->caches};
-    const size_t queue[SK_WORK_CLASSES] = {SK_WORK_INGEST_MAX, SK_WORK_QUERY_MAX,
-                                           SK_WORK_BACKGROUND_MAX};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t workers = cfg->workers > 0 ? (size_t)cfg->workers : cpus > 1 ? (size_t)cpus : 2;
+    const struct sk_work_limit work[SK_WORK_CLASSES] = {
+        [SK_WORK_INGEST] = {.waiting = SK_WORK_INGEST_MAX, .running = (workers + 1) / 2},
+        [SK_WORK_QUERY] = {.waiting = SK_WORK_QUERY_MAX},
+        [SK_WORK_BACKGROUND] = {.waiting = SK_WORK_BACKGROUND_MAX}};
     enum sk_err err = sk_config_overrides_create(cfg, &s->overrides, reterr);
     if (err == SK_OK)
         err = sk_store_create(&so, &s->store, reterr);
     if (err == SK_OK)
         err = sk_store_takeover(s->store, reterr);
-    if (err == SK_OK && sk_workpool_create(workers, queue, &s->pool) != SK_OK)
+    if (err == SK_OK && sk_workpool_create(workers, work, &s->pool) != SK_OK)
         err = sk_error_set(reterr, SK_ENOMEM, "cannot start %zu worker threads", workers);
     if (err != SK_OK)
         return err;

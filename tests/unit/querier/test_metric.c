@@ -306,9 +306,9 @@ static void block_run(struct golden *g, struct sk_str name, struct sk_str body)
 
 static struct sk_workpool *pool_make(void)
 {
-    size_t capacity[SK_WORK_CLASSES] = {4, 64, 4};
+    const struct sk_work_limit limits[SK_WORK_CLASSES] = {{4, 0}, {64, 0}, {4, 0}};
     struct sk_workpool *pool;
-    assert_int_equal(sk_workpool_create(4, capacity, &pool), SK_OK);
+    assert_int_equal(sk_workpool_create(4, limits, &pool), SK_OK);
     return pool;
 }
 
