@@ -105,13 +105,23 @@ static struct sk_str text_copy(struct sk_symbols *s, struct sk_str text)
     return (struct sk_str){at, text.len};
 }
 
+uint32_t sk_symbols_hash(struct sk_str text)
+{
+    return (uint32_t)sk_hash_mem(text.len == 0 ? "" : text.ptr, text.len);
+}
+
 enum sk_err sk_symbols_intern(struct sk_symbols *symbols, struct sk_str text, uint32_t *ret_id)
+{
+    return sk_symbols_intern_hashed(symbols, text, sk_symbols_hash(text), ret_id);
+}
+
+enum sk_err sk_symbols_intern_hashed(struct sk_symbols *symbols, struct sk_str text, uint32_t hash,
+                                     uint32_t *ret_id)
 {
     sk_assert(symbols != NULL);
     uint32_t count = atomic_load_explicit(&symbols->count, memory_order_relaxed);
     if (count >= symbols->slot_count - symbols->slot_count / 4 && !slots_grow(symbols))
         return SK_ENOMEM;
-    uint32_t hash = (uint32_t)sk_hash_mem(text.len == 0 ? "" : text.ptr, text.len);
     struct sk_symbols_slot *slot = slot_find(symbols, text, hash);
     if (slot->id_plus_1 != 0) {
         *ret_id = slot->id_plus_1 - 1;

@@ -55,6 +55,17 @@ void sk_symbols_deinit(struct sk_symbols *symbols); /* zeroed: fine; may run twi
 SK_MUST_CHECK enum sk_err sk_symbols_intern(struct sk_symbols *symbols, struct sk_str text,
                                             uint32_t *ret_id);
 
+/* The same in steps, for who has many texts at hand: a table that grows for hours lies in no cache,
+ * so all slots are asked for before the first is looked at. The hash holds for every table. */
+uint32_t sk_symbols_hash(struct sk_str text);
+static inline void sk_symbols_prefetch(const struct sk_symbols *symbols, uint32_t hash)
+{
+    if (symbols->slot_count > 0)
+        __builtin_prefetch(&symbols->slots[hash & (symbols->slot_count - 1)], 1);
+}
+SK_MUST_CHECK enum sk_err sk_symbols_intern_hashed(struct sk_symbols *symbols, struct sk_str text,
+                                                   uint32_t hash, uint32_t *ret_id);
+
 static inline uint32_t sk_symbols_count(const struct sk_symbols *symbols)
 {
     return atomic_load_explicit(&symbols->count, memory_order_acquire);

@@ -6,7 +6,15 @@
 #include "base/clock.h"
 #include "base/gotext.h"
 
-enum { PAIRS_MAX = 1024 };
+enum { PAIRS_MAX = 1024, AHEAD = 16 };
+
+/* Entries of the record, read before they are appended, so that the symbol table's slots are on
+ * their way from memory when they are needed. */
+struct ahead {
+    struct sk_wal_entry_view entries[AHEAD];
+    struct sk_label pairs[2 * PAIRS_MAX]; /* of all entries, one after the other */
+    struct append_hash hashes[2 * PAIRS_MAX];
+};
 
 /* f(t) = (t + fp) mod period steps back when the period ends between two entries. */
 static bool sync_due(const struct sk_ingester *ing, const struct stream *s, const struct ichunk *c,
@@ -42,37 +50,38 @@ static bool head_full(const struct sk_ingester *ing, const struct ichunk *c)
 }
 
 static enum sk_err text_intern(struct ichunk *c, struct sk_str text, const struct sk_str *known,
-                               uint32_t known_id, uint32_t *ret_id)
+                               uint32_t known_id, uint32_t hash, uint32_t *ret_id)
 {
     if (known != NULL && sk_str_eq(*known, text)) {
         *ret_id = known_id;
         return SK_OK;
     }
-    return sk_symbols_intern(&c->symbols, text, ret_id);
+    return sk_symbols_intern_hashed(&c->symbols, text, hash, ret_id);
 }
 
-static enum sk_err pairs_intern(struct ichunk *c, const struct sk_label *pairs, size_t count,
+static enum sk_err pairs_intern(struct ichunk *c, const struct append_pairs *pairs,
                                 struct append_memo *memo, struct sk_symbol_pair *ids)
 {
-    size_t known = memo != NULL && memo->chunk == c ? memo->count : 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct sk_label *k = i < known ? &memo->texts[i] : NULL;
+    size_t known = memo->chunk == c ? memo->count : 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        const struct sk_label *p = &pairs->texts[i], *k = i < known ? &memo->texts[i] : NULL;
+        const struct append_hash *h = &pairs->hashes[i];
         struct sk_symbol_pair had = k != NULL ? memo->ids[i] : (struct sk_symbol_pair){0, 0};
         enum sk_err err =
-            text_intern(c, pairs[i].name, k != NULL ? &k->name : NULL, had.name, &ids[i].name);
+            text_intern(c, p->name, k != NULL ? &k->name : NULL, had.name, h->name, &ids[i].name);
         if (err == SK_OK)
-            err = text_intern(c, pairs[i].value, k != NULL ? &k->value : NULL, had.value,
+            err = text_intern(c, p->value, k != NULL ? &k->value : NULL, had.value, h->value,
                               &ids[i].value);
         if (err != SK_OK)
             return err;
-        if (memo != NULL && i < APPEND_MEMO_PAIRS) {
-            memo->texts[i] = pairs[i];
+        if (i < APPEND_MEMO_PAIRS) {
+            memo->texts[i] = *p;
             memo->ids[i] = ids[i];
         }
     }
-    if (memo != NULL && count > 0) {
+    if (pairs->count > 0) {
         memo->chunk = c;
-        memo->count = count > known ? count : known;
+        memo->count = pairs->count > known ? pairs->count : known;
         if (memo->count > APPEND_MEMO_PAIRS)
             memo->count = APPEND_MEMO_PAIRS;
     }
@@ -80,25 +89,25 @@ static enum sk_err pairs_intern(struct ichunk *c, const struct sk_label *pairs, 
 }
 
 enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_ns,
-                         struct sk_str line, const struct sk_label *pairs, size_t pair_count,
-                         uint64_t seg, struct append_memo *memo, struct append_cut *ret_cut)
+                         struct sk_str line, const struct append_pairs *pairs, uint64_t seg,
+                         struct append_memo *memo, struct append_cut *ret_cut)
 {
     struct sk_symbol_pair ids[PAIRS_MAX];
     struct ichunk *c;
     uint64_t size = line.len;
     ret_cut->chunk = NULL;
-    sk_assert(pair_count <= PAIRS_MAX);
-    for (size_t i = 0; i < pair_count; i++)
-        size += pairs[i].name.len + pairs[i].value.len;
+    sk_assert(pairs->count <= PAIRS_MAX);
+    for (size_t i = 0; i < pairs->count; i++)
+        size += pairs->texts[i].name.len + pairs->texts[i].value.len;
     if (s->open != NULL && chunk_full(ing, s->open, size))
         stream_close_chunk(s, FLUSH_FULL);
     else if (s->open != NULL && sync_due(ing, s, s->open, ts_ns))
         stream_close_chunk(s, FLUSH_SYNC);
     enum sk_err err = stream_open_chunk(s, &c);
     if (err == SK_OK)
-        err = pairs_intern(c, pairs, pair_count, memo, ids);
+        err = pairs_intern(c, pairs, memo, ids);
     if (err == SK_OK)
-        err = chunk_append(ing, c, ts_ns, line, ids, pair_count);
+        err = chunk_append(ing, c, ts_ns, line, ids, pairs->count);
     if (err != SK_OK)
         return err;
     c->first_seg = seg < c->first_seg ? seg : c->first_seg;
@@ -114,23 +123,77 @@ enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_n
     return SK_OK;
 }
 
+void append_hashes(const struct sk_label *pairs, size_t count, struct append_hash *hashes)
+{
+    for (size_t i = 0; i < count; i++)
+        hashes[i] =
+            (struct append_hash){sk_symbols_hash(pairs[i].name), sk_symbols_hash(pairs[i].value)};
+}
+
+/* Hashes of an entry's pairs; texts that stand at the same place in the entry before are not hashed
+ * again, and their slots not asked for. */
+static void hashes_ahead(const struct sk_symbols *symbols, const struct sk_label *pairs,
+                         size_t count, const struct sk_label *before, size_t before_count,
+                         const struct append_hash *before_hashes, struct append_hash *hashes)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool known = i < before_count;
+        if (known && sk_str_eq(before[i].name, pairs[i].name)) {
+            hashes[i].name = before_hashes[i].name;
+        } else {
+            hashes[i].name = sk_symbols_hash(pairs[i].name);
+            sk_symbols_prefetch(symbols, hashes[i].name);
+        }
+        if (known && sk_str_eq(before[i].value, pairs[i].value)) {
+            hashes[i].value = before_hashes[i].value;
+        } else {
+            hashes[i].value = sk_symbols_hash(pairs[i].value);
+            sk_symbols_prefetch(symbols, hashes[i].value);
+        }
+    }
+}
+
+/* Reads up to AHEAD of the `left` entries; at least one. */
+static size_t read_ahead(struct ahead *a, const struct stream *s, struct sk_wal_record *rec,
+                         uint64_t left)
+{
+    static const struct sk_symbols none;
+    const struct sk_symbols *symbols = s->open != NULL ? &s->open->symbols : &none;
+    size_t n = 0, at = 0, before_at = 0, before_count = 0;
+    while (n < AHEAD && n < left && at <= PAIRS_MAX) {
+        struct sk_wal_entry_view *e = &a->entries[n++];
+        sk_wal_entry_next(rec, a->pairs + at, PAIRS_MAX, e);
+        hashes_ahead(symbols, a->pairs + at, e->pair_count, a->pairs + before_at, before_count,
+                     a->hashes + before_at, a->hashes + at);
+        before_at = at;
+        before_count = e->pair_count;
+        at += e->pair_count;
+    }
+    return n;
+}
+
 enum sk_err append_stream(struct sk_ingester *ing, struct stream *s, struct sk_wal_record *rec,
                           const struct sk_wal_stream *ws, uint64_t seg, struct sk_codec_ctx *codec,
                           struct sk_strbuf *scratch)
 {
-    struct sk_label pairs[PAIRS_MAX];
-    struct sk_wal_entry_view e;
+    struct ahead a;
     struct append_memo memo = {0};
     struct shard *sh = shard_of(ing, s->hash);
     enum sk_err result = SK_OK;
     pthread_mutex_lock(&sh->lock);
-    for (uint64_t i = 0; i < ws->count; i++) {
-        struct append_cut cut;
-        sk_wal_entry_next(rec, pairs, PAIRS_MAX, &e);
-        if (result != SK_OK)
-            continue;
-        result = append_entry(ing, s, e.ts_ns, e.line, pairs, e.pair_count, seg, &memo, &cut);
-        if (result == SK_OK && cut.chunk != NULL) {
+    for (uint64_t done = 0; done < ws->count;) {
+        size_t n = read_ahead(&a, s, rec, ws->count - done);
+        struct append_pairs pairs = {a.pairs, a.hashes, 0};
+        done += n;
+        for (size_t i = 0; i < n && result == SK_OK; i++) {
+            const struct sk_wal_entry_view *e = &a.entries[i];
+            struct append_cut cut;
+            pairs.count = e->pair_count;
+            result = append_entry(ing, s, e->ts_ns, e->line, &pairs, seg, &memo, &cut);
+            pairs.texts += e->pair_count;
+            pairs.hashes += e->pair_count;
+            if (result != SK_OK || cut.chunk == NULL)
+                continue;
             memo.count = 0; /* without the lock the chunk may go */
             pthread_mutex_unlock(&sh->lock);
             /* failure leaves the block raw: the flush compresses it */

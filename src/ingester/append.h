@@ -22,6 +22,18 @@ struct append_cut {
     size_t idx;
 };
 
+struct append_hash {
+    uint32_t name, value; /* sk_symbols_hash() */
+};
+
+/* The pairs of one entry, borrowed. */
+struct append_pairs {
+    const struct sk_label *texts;
+    const struct append_hash *hashes;
+    size_t count;
+};
+void append_hashes(const struct sk_label *pairs, size_t count, struct append_hash *hashes);
+
 /* The symbols of the pairs of the entry before: names and levels mostly come again. Valid while the
  * shard's lock is held and the texts live; zeroed: none known. */
 enum { APPEND_MEMO_PAIRS = 8 };
@@ -32,10 +44,9 @@ struct append_memo {
     struct sk_symbol_pair ids[APPEND_MEMO_PAIRS];
 };
 
-/* `memo` may be NULL. */
 SK_MUST_CHECK enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_ns,
-                                       struct sk_str line, const struct sk_label *pairs,
-                                       size_t pair_count, uint64_t seg, struct append_memo *memo,
+                                       struct sk_str line, const struct append_pairs *pairs,
+                                       uint64_t seg, struct append_memo *memo,
                                        struct append_cut *ret_cut);
 
 #endif

@@ -177,9 +177,13 @@ static enum sk_err apply_entry(struct replay *r, struct stream *s, int64_t ts_ns
                                uint64_t seg, uint64_t counter)
 {
     struct append_cut cut;
+    struct append_hash hashes[PAIRS_MAX];
+    struct append_memo memo = {0};
     struct shard *sh = shard_of(r->ing, s->hash);
+    append_hashes(pairs, n, hashes);
     pthread_mutex_lock(&sh->lock);
-    enum sk_err err = append_entry(r->ing, s, ts_ns, line, pairs, n, seg, NULL, &cut);
+    enum sk_err err = append_entry(r->ing, s, ts_ns, line, &(struct append_pairs){pairs, hashes, n},
+                                   seg, &memo, &cut);
     if (err == SK_OK) {
         s->highest_ns = ts_ns > s->highest_ns ? ts_ns : s->highest_ns;
         s->open->touched_mono_ns = sk_clock_mono_ns();
