@@ -374,11 +374,10 @@ enum sk_err sk_vfs_mkdirs(const struct sk_vfs *vfs, const char *path)
     return err;
 }
 
-enum sk_err sk_vfs_replace_via(const struct sk_vfs *vfs, const char *tmp_path, const char *path,
-                               struct sk_slice data)
+enum sk_err sk_vfs_write_synced(const struct sk_vfs *vfs, const char *path, struct sk_slice data)
 {
     int fd;
-    enum sk_err err = vfs->open(vfs, tmp_path, O_WRONLY | O_CREAT | O_TRUNC, SK_VFS_FILE_MODE, &fd);
+    enum sk_err err = vfs->open(vfs, path, O_WRONLY | O_CREAT | O_TRUNC, SK_VFS_FILE_MODE, &fd);
     if (err != SK_OK)
         return err;
     err = sk_vfs_write_all(vfs, fd, data, 0);
@@ -387,13 +386,9 @@ enum sk_err sk_vfs_replace_via(const struct sk_vfs *vfs, const char *tmp_path, c
     enum sk_err close_err = vfs->close(vfs, fd);
     if (err == SK_OK)
         err = close_err;
-    if (err == SK_OK)
-        err = vfs->rename(vfs, tmp_path, path);
-    if (err != SK_OK) {
-        (void)vfs->unlink(vfs, tmp_path); /* best effort; the first error is the answer */
-        return err;
-    }
-    return sk_vfs_fsync_parent(vfs, path);
+    if (err != SK_OK)
+        (void)vfs->unlink(vfs, path); /* best effort; the first error is the answer */
+    return err;
 }
 
 enum sk_err sk_vfs_replace(const struct sk_vfs *vfs, const char *path, struct sk_slice data)
@@ -403,7 +398,14 @@ enum sk_err sk_vfs_replace(const struct sk_vfs *vfs, const char *path, struct sk
     struct sk_strbuf tmp;
     sk_strbuf_init(&tmp, 65536);
     sk_strbuf_printf(&tmp, "%.*s.%s.tmp", (int)(name - path), path, name);
-    enum sk_err err = tmp.failed ? SK_ENOMEM : sk_vfs_replace_via(vfs, tmp.ptr, path, data);
+    enum sk_err err = tmp.failed ? SK_ENOMEM : sk_vfs_write_synced(vfs, tmp.ptr, data);
+    if (err == SK_OK) {
+        err = vfs->rename(vfs, tmp.ptr, path);
+        if (err == SK_OK)
+            err = sk_vfs_fsync_parent(vfs, path);
+        else
+            (void)vfs->unlink(vfs, tmp.ptr);
+    }
     sk_strbuf_deinit(&tmp);
     return err;
 }

@@ -93,13 +93,14 @@ SK_MUST_CHECK enum sk_err sk_vfs_mkdirs(const struct sk_vfs *vfs, const char *pa
 SK_MUST_CHECK enum sk_err sk_vfs_fsync_dir(const struct sk_vfs *vfs, const char *path);
 SK_MUST_CHECK enum sk_err sk_vfs_fsync_parent(const struct sk_vfs *vfs, const char *path);
 
-/* Durable replacement: `data` is written to a temporary name, synced, renamed to `path`, and the
- * folder is synced. After a failure `path` is old or new, never mixed; the temporary name is gone
- * unless the process died. sk_vfs_replace() uses the dot-name `.<name>.tmp` beside `path`; the
- * other one a name that the caller gives on the same file system. */
+/* A file with just `data`, synced; its name is not durable yet. After a failure it is gone. */
+SK_MUST_CHECK enum sk_err sk_vfs_write_synced(const struct sk_vfs *vfs, const char *path,
+                                              struct sk_slice data);
+
+/* Durable replacement: `data` is written to the name `.<name>.tmp` beside `path`, synced, renamed,
+ * and the folder is synced. After a failure `path` is old or new, never mixed; the temporary name
+ * is gone unless the process died. */
 SK_MUST_CHECK enum sk_err sk_vfs_replace(const struct sk_vfs *vfs, const char *path,
                                          struct sk_slice data);
-SK_MUST_CHECK enum sk_err sk_vfs_replace_via(const struct sk_vfs *vfs, const char *tmp_path,
-                                             const char *path, struct sk_slice data);
 
 #endif

@@ -4,12 +4,15 @@
  * makes it again, a few times at most. */
 #include "objstore/objstore.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
+#include "base/hmap.h"
 
 enum { KEY_BYTES_MAX = 4096, PATH_BYTES_MAX = 16384, PUT_TRIES_MAX = 5 };
 
@@ -21,6 +24,8 @@ struct fs_store {
     char *root;
     char *tmp_dir;
     _Atomic uint64_t tmp_count;
+    pthread_mutex_t lock;
+    struct sk_hmap unsynced; /* paths of folders that changed since their last sync; owned */
 };
 
 bool sk_objstore_key_valid(struct sk_str key)
@@ -42,6 +47,11 @@ bool sk_objstore_key_valid(struct sk_str key)
 enum sk_err sk_objstore_put(struct sk_objstore *store, struct sk_str key, struct sk_slice data)
 {
     return sk_objstore_key_valid(key) ? store->ops->put(store, key, data) : SK_EINVAL;
+}
+
+enum sk_err sk_objstore_sync(struct sk_objstore *store)
+{
+    return store->ops->sync(store);
 }
 
 enum sk_err sk_objstore_get(struct sk_objstore *store, struct sk_str key, size_t max_bytes,
@@ -94,13 +104,101 @@ static char *path_of(const struct fs_store *fs, struct sk_str key)
     return sk_strbuf_take(&path);
 }
 
-static enum sk_err parent_make(const struct sk_vfs *vfs, char *path)
+/* ---- folders that wait for their sync ---- */
+
+static bool unsynced_has(const struct fs_store *fs, struct sk_str dir, uint64_t hash)
 {
-    char *slash = strrchr(path, '/');
-    sk_assert(slash != NULL);
-    *slash = '\0';
-    enum sk_err err = sk_vfs_mkdirs(vfs, path);
-    *slash = '/';
+    for (size_t at = sk_hmap_first(&fs->unsynced, hash); at != SK_HMAP_END;
+         at = sk_hmap_next(&fs->unsynced, hash, at)) {
+        if (sk_str_is(dir, fs->unsynced.slots[at].value))
+            return true;
+    }
+    return false;
+}
+
+static enum sk_err unsynced_add(struct fs_store *fs, struct sk_str dir)
+{
+    uint64_t hash = sk_hash_mem(dir.ptr, dir.len);
+    enum sk_err err = SK_OK;
+    pthread_mutex_lock(&fs->lock);
+    if (!unsynced_has(fs, dir, hash)) {
+        char *copy = sk_memdup0(dir.ptr, dir.len);
+        if (copy == NULL || !sk_hmap_add(&fs->unsynced, hash, copy)) {
+            sk_free(copy);
+            err = SK_ENOMEM;
+        }
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return err;
+}
+
+static void unsynced_free(struct sk_hmap *dirs)
+{
+    for (size_t i = 0; i < sk_hmap_slots(dirs); i++)
+        sk_free(dirs->slots[i].value);
+    sk_hmap_deinit(dirs);
+}
+
+static enum sk_err fs_sync(struct sk_objstore *store)
+{
+    struct fs_store *fs = fs_of(store);
+    enum sk_err err = SK_OK;
+    pthread_mutex_lock(&fs->lock);
+    struct sk_hmap dirs = fs->unsynced;
+    fs->unsynced = (struct sk_hmap){0};
+    pthread_mutex_unlock(&fs->lock);
+    for (size_t i = 0; i < sk_hmap_slots(&dirs); i++) {
+        const char *dir = dirs.slots[i].value;
+        if (dir == NULL)
+            continue;
+        if (err == SK_OK) {
+            err = sk_vfs_fsync_dir(fs->vfs, dir);
+            if (err == SK_ENOENT) /* its objects were deleted, and it with them */
+                err = SK_OK;
+        }
+        if (err != SK_OK && unsynced_add(fs, sk_str_from(dir)) != SK_OK)
+            err = SK_ENOMEM;
+    }
+    unsynced_free(&dirs);
+    return err;
+}
+
+/* The last '/' of a path below the root. */
+static size_t slash_before(const char *path, size_t len)
+{
+    while (path[len - 1] != '/')
+        len--;
+    return len - 1;
+}
+
+/* Makes the folders of `path` between the root and its last part. */
+static enum sk_err parents_make(struct fs_store *fs, char *path)
+{
+    size_t root = strlen(fs->root);
+    for (char *p = path + root + 1; (p = strchr(p, '/')) != NULL; p++) {
+        *p = '\0';
+        enum sk_err err = fs->vfs->mkdir(fs->vfs, path, SK_VFS_DIR_MODE);
+        if (err == SK_OK)
+            err = unsynced_add(fs, (struct sk_str){path, slash_before(path, (size_t)(p - path))});
+        *p = '/';
+        if (err != SK_OK && err != SK_EEXIST)
+            return err;
+    }
+    return SK_OK;
+}
+
+static enum sk_err put_named(struct fs_store *fs, const char *tmp, char *path)
+{
+    enum sk_err err = unsynced_add(fs, (struct sk_str){path, slash_before(path, strlen(path))});
+    if (err == SK_OK)
+        err = fs->vfs->rename(fs->vfs, tmp, path);
+    for (int i = 0; i < PUT_TRIES_MAX && err == SK_ENOENT; i++) {
+        err = parents_make(fs, path);
+        if (err == SK_OK)
+            err = fs->vfs->rename(fs->vfs, tmp, path);
+    }
+    if (err != SK_OK)
+        (void)fs->vfs->unlink(fs->vfs, tmp); /* best effort; the first error is the answer */
     return err;
 }
 
@@ -112,12 +210,11 @@ static enum sk_err fs_put(struct sk_objstore *store, struct sk_str key, struct s
     sk_strbuf_init(&tmp, PATH_BYTES_MAX);
     sk_strbuf_printf(&tmp, "%s/" TMP_PREFIX "%ld-%llu", fs->tmp_dir, (long)getpid(),
                      (unsigned long long)atomic_fetch_add(&fs->tmp_count, 1));
-    enum sk_err err = path == NULL || tmp.failed ? SK_ENOMEM : SK_ENOENT;
-    for (int i = 0; i < PUT_TRIES_MAX && err == SK_ENOENT; i++) {
-        err = parent_make(fs->vfs, path);
-        if (err == SK_OK)
-            err = sk_vfs_replace_via(fs->vfs, tmp.ptr, path, data);
-    }
+    enum sk_err err = path == NULL || tmp.failed ? SK_ENOMEM : SK_OK;
+    if (err == SK_OK)
+        err = sk_vfs_write_synced(fs->vfs, tmp.ptr, data);
+    if (err == SK_OK)
+        err = put_named(fs, tmp.ptr, path);
     sk_strbuf_deinit(&tmp);
     sk_free(path);
     return err;
@@ -206,6 +303,8 @@ static enum sk_err fs_list(struct sk_objstore *store, struct sk_str folder, sk_v
 static void fs_destroy(struct sk_objstore *store)
 {
     struct fs_store *fs = fs_of(store);
+    unsynced_free(&fs->unsynced);
+    pthread_mutex_destroy(&fs->lock);
     sk_free(fs->root);
     sk_free(fs->tmp_dir);
     sk_free(fs);
@@ -238,6 +337,7 @@ enum sk_err sk_objstore_fs_create(const struct sk_vfs *vfs, struct sk_str root,
 {
     static const struct sk_objstore_ops ops = {
         .put = fs_put,
+        .sync = fs_sync,
         .get = fs_get,
         .remove = fs_remove,
         .stat = fs_stat,
@@ -250,6 +350,7 @@ enum sk_err sk_objstore_fs_create(const struct sk_vfs *vfs, struct sk_str root,
         return SK_ENOMEM;
     fs->store.ops = &ops;
     fs->vfs = vfs;
+    pthread_mutex_init(&fs->lock, NULL);
     fs->root = folder_copy(root);
     fs->tmp_dir = folder_copy(tmp_dir);
     enum sk_err err = fs->root == NULL || fs->tmp_dir == NULL ? SK_ENOMEM : SK_OK;

@@ -7,6 +7,8 @@
  * its name only when it is whole and synced; the unfinished ones live in `tmp_dir`, which is on the
  * same file system and outside every folder that Loki lists. Leftovers of a crash there (names
  * "obj-...") are removed at creation. Folders that a deletion empties go too, up to the root.
+ * The names themselves become durable with sk_objstore_sync(), each folder synced once however many
+ * files came: on a journaling file system every sync is a write to the card.
  *
  * Threads: any. */
 #ifndef SK_OBJSTORE_OBJSTORE_H
@@ -25,6 +27,7 @@ struct sk_objstore;
 
 struct sk_objstore_ops {
     enum sk_err (*put)(struct sk_objstore *store, struct sk_str key, struct sk_slice data);
+    enum sk_err (*sync)(struct sk_objstore *store);
     enum sk_err (*get)(struct sk_objstore *store, struct sk_str key, size_t max_bytes,
                        struct sk_strbuf *out);
     enum sk_err (*remove)(struct sk_objstore *store, struct sk_str key);
@@ -38,9 +41,14 @@ struct sk_objstore {
     const struct sk_objstore_ops *ops;
 };
 
-/* Durable when it returns; replaces an object of the same key. */
+/* Replaces an object of the same key. Durable after the next sk_objstore_sync(); a power cut
+ * before leaves the old object, the new one or none, never a part. */
 SK_MUST_CHECK enum sk_err sk_objstore_put(struct sk_objstore *store, struct sk_str key,
                                           struct sk_slice data);
+
+/* Everything that was put before the call is durable when it returns SK_OK; after a failure the
+ * next call tries again. */
+SK_MUST_CHECK enum sk_err sk_objstore_sync(struct sk_objstore *store);
 
 /* Appends the whole object. SK_ENOENT; SK_ELIMIT: larger than `max_bytes`; SK_ENOMEM. */
 SK_MUST_CHECK enum sk_err sk_objstore_get(struct sk_objstore *store, struct sk_str key,

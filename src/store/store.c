@@ -392,13 +392,17 @@ enum sk_err sk_store_build(struct sk_store *store)
     sk_arena_init(&b.arena, 1u << 30, NULL);
     if (store->building.chunk_count > 0) {
         int64_t first, last;
-        err = sk_codec_ctx_create(&b.codec);
+        err = sk_objstore_sync(store->objects); /* the chunks, before an index names them */
+        if (err == SK_OK)
+            err = sk_codec_ctx_create(&b.codec);
         days_of(&store->building, &first, &last);
         for (int64_t day = first; day <= last && err == SK_OK; day++) {
             if (day_used(&store->building, day))
                 err = table_write(&b, day, period_at(store, day * SK_INDEX_DAY_MS));
             sk_arena_reset(&b.arena);
         }
+        if (err == SK_OK)
+            err = sk_objstore_sync(store->objects);
     }
     if (err == SK_OK) {
         pthread_mutex_lock(&store->lock);

@@ -2,8 +2,8 @@
 /* store.h -- chunks and indexes on disk: writing flushed chunks, keeping the index of what has been
  * flushed lately, building index files, and answering selections from all of it.
  *
- * A chunk that was put is visible to queries at once (index head, in memory) and is durable; its
- * index entry becomes durable with the next sk_store_build(). Until then sk_store_pending_seg()
+ * A chunk that was put is visible to queries at once (index head, in memory); its file's name and
+ * its index entry become durable with the next sk_store_build(). Until then sk_store_pending_seg()
  * tells the oldest log segment that still stands for it.
  *
  * Threads: any. */
@@ -43,7 +43,7 @@ struct sk_store_chunk {
 /* The schema (11, 12, 13) in force for chunks that begin at `ts_ns`. */
 unsigned sk_store_schema_at(const struct sk_store *store, int64_t ts_ns);
 
-/* Writes the chunk file (durable) and adds it to the index head. */
+/* Writes the chunk file and adds it to the index head. It is durable after the next build. */
 SK_MUST_CHECK enum sk_err sk_store_put(struct sk_store *store, struct sk_codec_ctx *codec,
                                        const struct sk_store_chunk *chunk);
 

@@ -143,6 +143,8 @@ static void a_put_is_whole_or_absent_whatever_call_fails(void **state)
             f.short_writes = true;
             faultvfs_arm(&f, n, n % 2 ? ENOSPC : EIO, sticky == 1);
             enum sk_err err = sk_objstore_put(store, key, sk_slice_of_str(SK_STR("payload")));
+            if (err == SK_OK)
+                err = sk_objstore_sync(store);
             bool hit = f.hit;
             faultvfs_arm(&f, 0, 0, false);
             assert_int_equal(f.open_count, 0);
@@ -173,6 +175,34 @@ static void a_put_is_whole_or_absent_whatever_call_fails(void **state)
     sk_objstore_destroy(store);
 }
 
+/* Files in one folder share its sync; nothing is synced twice, and what failed is tried again. */
+static void folders_are_synced_once_for_all_their_files(void **state)
+{
+    (void)state;
+    struct faultvfs f;
+    faultvfs_init(&f, sk_vfs_posix());
+    struct sk_objstore *store = store_open(&f.vfs);
+    const char *keys[] = {"t/a/1", "t/a/2", "t/b/1", "t/a/3"};
+    for (size_t i = 0; i < SK_COUNT_OF(keys); i++)
+        assert_int_equal(sk_objstore_put(store, sk_str_from(keys[i]), sk_slice_of_str(SK_STR("x"))),
+                         SK_OK);
+    faultvfs_arm(&f, 2, EIO, false); /* open, fsync */
+    assert_int_equal(sk_objstore_sync(store), SK_EIO);
+    assert_true(f.hit);
+    faultvfs_arm(&f, 0, 0, false);
+    uint64_t before = f.calls;
+    assert_int_equal(sk_objstore_sync(store), SK_OK);
+    assert_int_equal(f.calls - before, 3 * 4); /* open, fsync, close: the root, t, t/a, t/b */
+    before = f.calls;
+    assert_int_equal(sk_objstore_sync(store), SK_OK);
+    assert_int_equal(f.calls - before, 0);
+    /* a folder that a deletion took away in between is no failure */
+    assert_int_equal(sk_objstore_put(store, SK_STR("t/c/1"), sk_slice_of_str(SK_STR("x"))), SK_OK);
+    assert_int_equal(sk_objstore_delete(store, SK_STR("t/c/1")), SK_OK);
+    assert_int_equal(sk_objstore_sync(store), SK_OK);
+    sk_objstore_destroy(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +210,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(modes_keep_others_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_cannot_leave_the_root, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_put_is_whole_or_absent_whatever_call_fails, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(folders_are_synced_once_for_all_their_files, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
