@@ -26,22 +26,25 @@
 /* ---- ingester ---- */
 
 /* Locks over streams; a power of two. */
-#define SK_INGEST_SHARDS            16u
+#define SK_INGEST_SHARDS             16u
+/* Buffers of log records that are kept for the next pushes, and the largest that is. */
+#define SK_INGEST_SPARE_RECORDS      4u
+#define SK_INGEST_SPARE_BYTES_MAX    (2u << 20)
 /* Distinct label texts remembered per tenant; the cache is emptied beyond. */
-#define SK_INGEST_LABEL_CACHE_MAX   20000u
+#define SK_INGEST_LABEL_CACHE_MAX    20000u
 /* Tenants in memory; a push for one more is refused with 429. */
-#define SK_INGEST_TENANTS_MAX       10000u
+#define SK_INGEST_TENANTS_MAX        10000u
 /* Uncompressed heads all together; beyond, the head that grows is cut at a quarter block. Bytes. */
-#define SK_INGEST_HEADS_SOFT_BYTES  (40u << 20)
+#define SK_INGEST_HEADS_SOFT_BYTES   (40u << 20)
 /* Compressed blocks kept in memory; beyond, they go to an unnamed file beside the data. Bytes. */
-#define SK_INGEST_PACKED_SOFT_BYTES (16u << 20)
+#define SK_INGEST_PACKED_SOFT_BYTES  (16u << 20)
 /* Symbols of open chunks (names and values of metadata); beyond, chunks that hold more than the
  * average are closed: ids of traces repeat in no other line, and would fill any memory. Bytes. */
 #define SK_INGEST_SYMBOLS_SOFT_BYTES (24u << 20)
 /* A built index is due when its head is older. Seconds. */
-#define SK_INDEX_BUILD_S            900
+#define SK_INDEX_BUILD_S             900
 /* ... or holds more chunks. */
-#define SK_INDEX_HEAD_CHUNKS_MAX    20000u
+#define SK_INDEX_HEAD_CHUNKS_MAX     20000u
 
 /* ---- reading ---- */
 

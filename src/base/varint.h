@@ -47,14 +47,12 @@ static inline uint64_t sk_uvar_join(uint64_t x)
     return (x & 0x000000000fffffffu) | (x & 0x0fffffff00000000u) >> 4;
 }
 
-static inline bool sk_uvar_decode(const uint8_t **pos, const uint8_t *end, uint64_t *ret)
+/* From three bytes on; not for inlining. */
+static bool sk_uvar_decode_long(const uint8_t **pos, const uint8_t *end, uint64_t *ret)
+    __attribute__((noinline, unused));
+static bool sk_uvar_decode_long(const uint8_t **pos, const uint8_t *end, uint64_t *ret)
 {
     const uint8_t *p = *pos;
-    if (p < end && *p < 0x80) { /* one byte is by far the usual case */
-        *ret = *p;
-        *pos = p + 1;
-        return true;
-    }
     if (end - p < SK_VARINT_BYTES_MAX)
         return sk_uvar_decode_slow(pos, end, ret);
     uint64_t word = sk_load_le64(p), stop = ~word & 0x8080808080808080u;
@@ -70,6 +68,18 @@ static inline bool sk_uvar_decode(const uint8_t **pos, const uint8_t *end, uint6
            (ninth < 0x80 ? 0 : (uint64_t)tenth << 63);
     *pos = p + (ninth < 0x80 ? 9 : 10);
     return true;
+}
+
+static inline bool sk_uvar_decode(const uint8_t **pos, const uint8_t *end, uint64_t *ret)
+{
+    const uint8_t *p = *pos;
+    if (end - p >= 2 && (p[0] < 0x80 || p[1] < 0x80)) { /* lengths and counts, nearly always */
+        bool two = p[0] >= 0x80;
+        *ret = two ? (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7 : p[0];
+        *pos = p + 1 + two;
+        return true;
+    }
+    return sk_uvar_decode_long(pos, end, ret);
 }
 
 static inline int64_t sk_zigzag_decode(uint64_t v)

@@ -591,6 +591,31 @@ static uint64_t offered_count(const struct passage *p, const struct sk_push_stre
     return n;
 }
 
+/* A buffer that another record has left, or an empty one. */
+static void record_take(struct sk_ingester *ing, struct sk_strbuf *record)
+{
+    pthread_mutex_lock(&ing->spare_lock);
+    if (ing->spare_count > 0) {
+        sk_strbuf_deinit(record);
+        *record = ing->spares[--ing->spare_count];
+    }
+    pthread_mutex_unlock(&ing->spare_lock);
+    sk_strbuf_reset(record);
+}
+
+static void record_give(struct sk_ingester *ing, struct sk_strbuf *record)
+{
+    if (ing != NULL && record->cap > 0 && record->cap <= SK_INGEST_SPARE_BYTES_MAX) {
+        pthread_mutex_lock(&ing->spare_lock);
+        if (ing->spare_count < SK_INGEST_SPARE_RECORDS) {
+            ing->spares[ing->spare_count++] = *record;
+            *record = (struct sk_strbuf){0};
+        }
+        pthread_mutex_unlock(&ing->spare_lock);
+    }
+    sk_strbuf_deinit(record);
+}
+
 static enum sk_err encode_all(struct passage *p)
 {
     for (size_t i = 0; i < p->push->entry_count; i++) {
@@ -599,7 +624,7 @@ static enum sk_err encode_all(struct passage *p)
             break;
         }
     }
-    sk_strbuf_reset(&p->op->record);
+    record_take(p->ing, &p->op->record);
     (void)sk_strbuf_reserve(&p->op->record, (size_t)(p->bytes + p->lines * 48 + 256));
     sk_wal_entries_begin(&p->op->record, p->t->name_str, p->base_ns);
     for (size_t i = 0; i < p->push->stream_count; i++) {
@@ -758,7 +783,7 @@ void sk_pushop_init(struct sk_pushop *op)
 void sk_pushop_deinit(struct sk_pushop *op)
 {
     sk_strbuf_deinit(&op->text);
-    sk_strbuf_deinit(&op->record);
+    record_give(op->ing, &op->record);
     sk_free(op->streams);
     op->streams = NULL;
 }

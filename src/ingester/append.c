@@ -49,42 +49,28 @@ static bool head_full(const struct sk_ingester *ing, const struct ichunk *c)
     return c->head_size >= block / 4 && atomic_load(&ing->head_bytes) > SK_INGEST_HEADS_SOFT_BYTES;
 }
 
-static enum sk_err text_intern(struct ichunk *c, struct sk_str text, const struct sk_str *known,
-                               uint32_t known_id, uint32_t hash, uint32_t *ret_id)
-{
-    if (known != NULL && sk_str_eq(*known, text)) {
-        *ret_id = known_id;
-        return SK_OK;
-    }
-    return sk_symbols_intern_hashed(&c->symbols, text, hash, ret_id);
-}
-
 static enum sk_err pairs_intern(struct ichunk *c, const struct append_pairs *pairs,
                                 struct append_memo *memo, struct sk_symbol_pair *ids)
 {
     size_t known = memo->chunk == c ? memo->count : 0;
     for (size_t i = 0; i < pairs->count; i++) {
-        const struct sk_label *p = &pairs->texts[i], *k = i < known ? &memo->texts[i] : NULL;
+        const struct sk_label *p = &pairs->texts[i];
         const struct append_hash *h = &pairs->hashes[i];
-        struct sk_symbol_pair had = k != NULL ? memo->ids[i] : (struct sk_symbol_pair){0, 0};
-        enum sk_err err =
-            text_intern(c, p->name, k != NULL ? &k->name : NULL, had.name, h->name, &ids[i].name);
-        if (err == SK_OK)
-            err = text_intern(c, p->value, k != NULL ? &k->value : NULL, had.value, h->value,
-                              &ids[i].value);
+        enum sk_err err = SK_OK;
+        if (i < known && h->name_known)
+            ids[i].name = memo->ids[i].name;
+        else
+            err = sk_symbols_intern_hashed(&c->symbols, p->name, h->name, &ids[i].name);
+        if (i < known && h->value_known)
+            ids[i].value = memo->ids[i].value;
+        else if (err == SK_OK)
+            err = sk_symbols_intern_hashed(&c->symbols, p->value, h->value, &ids[i].value);
         if (err != SK_OK)
             return err;
-        if (i < APPEND_MEMO_PAIRS) {
-            memo->texts[i] = *p;
-            memo->ids[i] = ids[i];
-        }
     }
-    if (pairs->count > 0) {
-        memo->chunk = c;
-        memo->count = pairs->count > known ? pairs->count : known;
-        if (memo->count > APPEND_MEMO_PAIRS)
-            memo->count = APPEND_MEMO_PAIRS;
-    }
+    memo->chunk = c;
+    memo->count = pairs->count < APPEND_MEMO_PAIRS ? pairs->count : APPEND_MEMO_PAIRS;
+    memcpy(memo->ids, ids, memo->count * sizeof(*ids));
     return SK_OK;
 }
 
@@ -126,31 +112,21 @@ enum sk_err append_entry(struct sk_ingester *ing, struct stream *s, int64_t ts_n
 void append_hashes(const struct sk_label *pairs, size_t count, struct append_hash *hashes)
 {
     for (size_t i = 0; i < count; i++)
-        hashes[i] =
-            (struct append_hash){sk_symbols_hash(pairs[i].name), sk_symbols_hash(pairs[i].value)};
+        hashes[i] = (struct append_hash){.name = sk_symbols_hash(pairs[i].name),
+                                         .value = sk_symbols_hash(pairs[i].value)};
 }
 
-/* Hashes of an entry's pairs; texts that stand at the same place in the entry before are not hashed
- * again, and their slots not asked for. */
-static void hashes_ahead(const struct sk_symbols *symbols, const struct sk_label *pairs,
-                         size_t count, const struct sk_label *before, size_t before_count,
-                         const struct append_hash *before_hashes, struct append_hash *hashes)
+/* The hash of `text`; its slot is asked for. `before`: the text at the same place in the entry before,
+ * or NULL; *known: it is the same, and nothing was asked for. */
+static uint32_t hash_ahead(const struct sk_symbols *symbols, struct sk_str text,
+                           const struct sk_str *before, uint32_t before_hash, bool *known)
 {
-    for (size_t i = 0; i < count; i++) {
-        bool known = i < before_count;
-        if (known && sk_str_eq(before[i].name, pairs[i].name)) {
-            hashes[i].name = before_hashes[i].name;
-        } else {
-            hashes[i].name = sk_symbols_hash(pairs[i].name);
-            sk_symbols_prefetch(symbols, hashes[i].name);
-        }
-        if (known && sk_str_eq(before[i].value, pairs[i].value)) {
-            hashes[i].value = before_hashes[i].value;
-        } else {
-            hashes[i].value = sk_symbols_hash(pairs[i].value);
-            sk_symbols_prefetch(symbols, hashes[i].value);
-        }
-    }
+    *known = before != NULL && sk_str_eq(*before, text);
+    if (*known)
+        return before_hash;
+    uint32_t hash = sk_symbols_hash(text);
+    sk_symbols_prefetch(symbols, hash);
+    return hash;
 }
 
 /* Reads up to AHEAD of the `left` entries; at least one. */
@@ -163,8 +139,15 @@ static size_t read_ahead(struct ahead *a, const struct stream *s, struct sk_wal_
     while (n < AHEAD && n < left && at <= PAIRS_MAX) {
         struct sk_wal_entry_view *e = &a->entries[n++];
         sk_wal_entry_next(rec, a->pairs + at, PAIRS_MAX, e);
-        hashes_ahead(symbols, a->pairs + at, e->pair_count, a->pairs + before_at, before_count,
-                     a->hashes + before_at, a->hashes + at);
+        for (size_t i = 0; i < e->pair_count; i++) {
+            struct append_hash *h = &a->hashes[at + i];
+            const struct append_hash *bh = &a->hashes[before_at + i];
+            const struct sk_label *p = &a->pairs[at + i], *b = &a->pairs[before_at + i];
+            bool had = i < before_count;
+            h->name = hash_ahead(symbols, p->name, had ? &b->name : NULL, bh->name, &h->name_known);
+            h->value =
+                hash_ahead(symbols, p->value, had ? &b->value : NULL, bh->value, &h->value_known);
+        }
         before_at = at;
         before_count = e->pair_count;
         at += e->pair_count;

@@ -23,7 +23,8 @@ struct append_cut {
 };
 
 struct append_hash {
-    uint32_t name, value; /* sk_symbols_hash() */
+    uint32_t name, value;         /* sk_symbols_hash() */
+    bool name_known, value_known; /* the same text as at this place in the entry before */
 };
 
 /* The pairs of one entry, borrowed. */
@@ -35,12 +36,11 @@ struct append_pairs {
 void append_hashes(const struct sk_label *pairs, size_t count, struct append_hash *hashes);
 
 /* The symbols of the pairs of the entry before: names and levels mostly come again. Valid while the
- * shard's lock is held and the texts live; zeroed: none known. */
+ * shard's lock is held; zeroed: none known. */
 enum { APPEND_MEMO_PAIRS = 8 };
 struct append_memo {
     const struct ichunk *chunk;
     size_t count;
-    struct sk_label texts[APPEND_MEMO_PAIRS];
     struct sk_symbol_pair ids[APPEND_MEMO_PAIRS];
 };
 

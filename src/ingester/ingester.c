@@ -106,6 +106,7 @@ enum sk_err sk_ingester_create(const struct sk_ingester_options *opt, struct sk_
     atomic_init(&ing->mapped_next, 1);
     pthread_mutex_init(&ing->map_lock, NULL);
     pthread_mutex_init(&ing->apply_lock, NULL);
+    pthread_mutex_init(&ing->spare_lock, NULL);
     for (size_t i = 0; i < SK_INGEST_SHARDS; i++)
         pthread_mutex_init(&ing->shards[i].lock, NULL);
     sk_strbuf_init(&ing->apply_scratch, SIZE_MAX / 2);
@@ -171,5 +172,8 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
         (void)close(ing->spill_fd); /* unnamed: it is gone */
     pthread_mutex_destroy(&ing->map_lock);
     pthread_mutex_destroy(&ing->apply_lock);
+    pthread_mutex_destroy(&ing->spare_lock);
+    for (size_t i = 0; i < ing->spare_count; i++)
+        sk_strbuf_deinit(&ing->spares[i]);
     sk_free(ing);
 }

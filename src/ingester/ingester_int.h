@@ -178,6 +178,10 @@ struct sk_ingester {
     struct sk_pushop *apply_head, **apply_tail;
     bool applying;
     struct sk_job apply_job;
+    /* buffers of records that were answered, for the next ones */
+    pthread_mutex_t spare_lock;
+    struct sk_strbuf spares[SK_INGEST_SPARE_RECORDS];
+    size_t spare_count;
     struct sk_codec_ctx *apply_codec;
     struct sk_strbuf apply_scratch;
     /* flushing */
