@@ -116,8 +116,8 @@ void append_hashes(const struct sk_label *pairs, size_t count, struct append_has
                                          .value = sk_symbols_hash(pairs[i].value)};
 }
 
-/* The hash of `text`; its slot is asked for. `before`: the text at the same place in the entry before,
- * or NULL; *known: it is the same, and nothing was asked for. */
+/* The hash of `text`; its slot is asked for. `before`: the text at the same place in the entry
+ * before, or NULL; *known: it is the same, and nothing was asked for. */
 static uint32_t hash_ahead(const struct sk_symbols *symbols, struct sk_str text,
                            const struct sk_str *before, uint32_t before_hash, bool *known)
 {
