@@ -106,6 +106,7 @@ enum sk_err sk_ingester_create(const struct sk_ingester_options *opt, struct sk_
     atomic_init(&ing->mapped_next, 1);
     pthread_mutex_init(&ing->map_lock, NULL);
     pthread_mutex_init(&ing->apply_lock, NULL);
+    pthread_mutex_init(&ing->feeds_lock, NULL);
     for (size_t i = 0; i < SK_INGEST_SHARDS; i++)
         pthread_mutex_init(&ing->shards[i].lock, NULL);
     sk_strbuf_init(&ing->apply_scratch, SIZE_MAX / 2);
@@ -138,6 +139,7 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
 {
     if (ing == NULL)
         return;
+    sk_assert(ing->feeds == NULL);
     atomic_store(&ing->stopping, true);
     flusher_stop(ing);
     if (flush && ing->log != NULL) {
@@ -171,5 +173,6 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
         (void)close(ing->spill_fd); /* unnamed: it is gone */
     pthread_mutex_destroy(&ing->map_lock);
     pthread_mutex_destroy(&ing->apply_lock);
+    pthread_mutex_destroy(&ing->feeds_lock);
     sk_free(ing);
 }
