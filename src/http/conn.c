@@ -489,6 +489,14 @@ static void conn_free(struct sk_http_conn *conn)
 static void on_closed(uv_handle_t *handle)
 {
     struct sk_http_conn *conn = (struct sk_http_conn *)handle;
+    if (conn->ws != NULL)
+        sk_ws_closed(conn);
+    else
+        sk_http_conn_closed(conn);
+}
+
+void sk_http_conn_closed(struct sk_http_conn *conn)
+{
     conn->closed = true;
     if (conn->req == NULL || !conn->req->with_handler)
         sk_http_conn_release(conn);

@@ -83,6 +83,8 @@ void sk_http_server_conn_gone(struct sk_http_server *server);
 /* conn.c: the answer is out; the handle is gone and nobody holds the request. */
 void sk_http_conn_answered(struct sk_http_conn *conn);
 void sk_http_conn_release(struct sk_http_conn *conn);
+/* All handles are gone. */
+void sk_http_conn_closed(struct sk_http_conn *conn);
 void sk_http_conn_reading(struct sk_http_conn *conn, bool on);
 /* Tells the handler, once, that the client has gone. */
 void sk_http_conn_cancel(struct sk_http_conn *conn);
@@ -93,9 +95,10 @@ void sk_http_conn_linger(struct sk_http_conn *conn);
 void sk_http_conn_fail(struct sk_http_conn *conn, int status, const char *text);
 void sk_http_req_free(struct sk_http_req *req);
 
-/* websocket.c: bytes of the client; the state's timeouts and pings. */
+/* websocket.c: bytes of the client; the state's timeouts; the connection's handle is gone. */
 void sk_ws_feed(struct sk_http_conn *conn, const char *data, size_t len);
 void sk_ws_sweep(struct sk_http_conn *conn, int64_t now_ns);
+void sk_ws_closed(struct sk_http_conn *conn);
 void sk_ws_free(struct sk_ws *ws); /* NULL is a no-op */
 
 #endif

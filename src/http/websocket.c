@@ -22,8 +22,9 @@
 enum {
     REASON_BYTES_MAX = 123,
     CONTROL_BYTES_MAX = 64 * 1024, /* a client that pings and does not read is cut off */
-    CLOSE_WAIT_S = 2,              /* for the answer to our close frame */
-    UNACKED_MS = 60000,            /* a client whose machine is gone */
+    PING_MS = 1000,
+    CLOSE_WAIT_S = 2,   /* for the answer to our close frame */
+    UNACKED_MS = 60000, /* a client whose machine is gone */
 };
 
 struct sk_ws {
@@ -36,7 +37,8 @@ struct sk_ws {
     bool finished; /* the client has closed, or breaks the protocol: nothing is read any more */
     const uint8_t *in;
     size_t in_len; /* what wslay has not read yet */
-    int64_t ping_mono_ns, closing_mono_ns;
+    uv_timer_t ping;
+    int64_t closing_mono_ns;
     void (*on_room)(struct sk_http_req *req);
 };
 
@@ -220,11 +222,9 @@ void sk_ws_feed(struct sk_http_conn *conn, const char *data, size_t len)
     int rc = wslay_event_recv(ws->ctx);
     ws->in = NULL;
     ws->in_len = 0;
-    if (rc != 0) { /* no memory: the protocol's faults are answered by wslay */
-        sk_http_conn_close(conn);
-        return;
-    }
-    if (wslay_event_get_read_enabled(ws->ctx) == 0) {
+    if (rc != 0 && !ws->closing) /* a malformed head, for which wslay would close without a code */
+        sk_strbuf_add(&ws->control, "\x88\x02\x03\xea", 4);
+    if (rc != 0 || wslay_event_get_read_enabled(ws->ctx) == 0) {
         ws->finished = true;
         closing_set(ws);
         if (ws->has_frame) { /* nobody waits for it */
@@ -232,7 +232,10 @@ void sk_ws_feed(struct sk_http_conn *conn, const char *data, size_t len)
             ws->has_frame = false;
         }
     }
-    control_flush(ws);
+    if (rc == 0)
+        control_flush(ws);
+    else
+        flush(ws);
     if (ws->finished && conn->state == CONN_WEBSOCKET)
         sk_http_conn_cancel(conn);
     if (conn->state == CONN_WEBSOCKET)
@@ -243,18 +246,17 @@ void sk_ws_sweep(struct sk_http_conn *conn, int64_t now_ns)
 {
     struct sk_ws *ws = conn->ws;
     if ((ws->writing && now_ns - conn->since_ns > conn->server->opt.write_timeout_ns) ||
-        (ws->closing && now_ns - ws->closing_mono_ns > CLOSE_WAIT_S * SK_NS_PER_S)) {
+        (ws->closing && now_ns - ws->closing_mono_ns > CLOSE_WAIT_S * SK_NS_PER_S))
         sk_http_conn_close(conn);
-        return;
-    }
-    if (ws->closing || now_ns < ws->ping_mono_ns)
-        return;
-    ws->ping_mono_ns += SK_NS_PER_S;
-    if (ws->ping_mono_ns <= now_ns)
-        ws->ping_mono_ns = now_ns + SK_NS_PER_S;
+}
+
+static void on_ping(uv_timer_t *timer)
+{
+    struct sk_http_conn *conn = timer->data;
+    struct sk_ws *ws = conn->ws;
     struct wslay_event_msg ping = {.opcode = WSLAY_PING};
-    if (ws->control.len > 0)
-        return; /* the last one has not left yet */
+    if (conn->state != CONN_WEBSOCKET || ws->closing || ws->control.len > 0)
+        return; /* the last one has not left yet, or none may */
     if (wslay_event_queue_msg(ws->ctx, &ping) != 0)
         sk_http_conn_close(conn);
     else
@@ -281,7 +283,9 @@ void sk_ws_accept(struct sk_http_req *req, void (*on_room)(struct sk_http_req *r
     conn->ws = ws;
     conn->state = CONN_WEBSOCKET;
     conn->status = 101;
-    ws->ping_mono_ns = sk_clock_mono_ns() + SK_NS_PER_S;
+    (void)uv_timer_init(conn->server->loop, &ws->ping);
+    ws->ping.data = conn;
+    (void)uv_timer_start(&ws->ping, on_ping, PING_MS, PING_MS);
     int fd, unacked_ms = UNACKED_MS;
     if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) ==
         0) /* without it the kernel's own limit holds */
@@ -338,6 +342,16 @@ void sk_ws_end(struct sk_http_req *req)
     req->with_handler = false;
     if (conn->closed)
         sk_http_conn_release(conn);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    sk_http_conn_closed(handle->data);
+}
+
+void sk_ws_closed(struct sk_http_conn *conn)
+{
+    uv_close((uv_handle_t *)&conn->ws->ping, on_timer_closed);
 }
 
 void sk_ws_free(struct sk_ws *ws)
