@@ -4,12 +4,15 @@
 ended; slow readers, bad clients, and many tails beside many pushes."""
 import asyncio
 import json
+import os
 import selectors
+import signal
 import struct
+import subprocess
 import threading
 import time
 
-from skaldtest import Server, run
+from skaldtest import BIN, Server, run
 from wsclient import CLOSE, PING, PONG, TEXT, Refused, tail
 
 LIMITS = "reject_old_samples: false, creation_grace_period: 100y, ingestion_rate_mb: 1000, ingestion_burst_size_mb: 1000, " \
@@ -313,6 +316,52 @@ def test_nothing_between_history_and_live():
                 got += [int(r[2]) for r in rows([f])]
             assert sorted(got) == list(range(len(written))), "%d lines, %d distinct, of %d" % (len(got), len(set(got)), len(written))
             w.close()
+
+
+class Ctl:
+    """skaldctl query --tail. Its output is read line by line."""
+
+    def __init__(self, server, *args):
+        self.proc = subprocess.Popen([os.path.join(os.path.dirname(BIN), "skaldctl"), "--addr=http://127.0.0.1:%d" % server.port, "-z", "UTC",
+                                      "-o", "jsonl", "query", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def lines(self, count):
+        return [(e["labels"], e["line"]) for e in (json.loads(self.proc.stdout.readline()) for _ in range(count))]
+
+    def end(self, sig=None):
+        """(exit status, rest of the output, complaints)"""
+        if sig:
+            self.proc.send_signal(sig)
+        out, err = self.proc.communicate(timeout=20)
+        return self.proc.returncode, out, err
+
+
+def test_skaldctl_follows_over_a_restart():
+    with Server() as s:
+        now = time.time_ns()
+        push(s, {"app": "c"}, [(now, "one", {"id": "x"}), (now + 1, "two")])
+        ctl = Ctl(s, "--tail", '{app="c"}')
+        full, plain = {"app": "c", "service_name": "c", "detected_level": "unknown"}, {"app": "c", "service_name": "c"}
+        assert ctl.lines(2) == [(dict(full, id="x"), "one"), (full, "two")]
+        push(s, {"app": "c"}, [(now + 2, "three")])
+        assert ctl.lines(1) == [(plain, "three")]
+        s.stop(signal.SIGKILL)
+        s.start()
+        push(s, {"app": "c"}, [(now + 3, "four")])
+        assert [r[1] for r in ctl.lines(1)] == ["four"]  # three is not printed again
+        push(s, {"app": "c"}, [(now + 4, "five")])
+        assert [r[1] for r in ctl.lines(1)] == ["five"]
+        code, out, err = ctl.end(signal.SIGINT)
+        assert (code, out) == (-signal.SIGINT, ""), (code, out)
+        assert "Connecting again." in err and "/tail?limit=30&query=%7Bapp%3D%22c%22%7D&start=" in err, err
+        end = time.monotonic() + 5
+        while time.monotonic() < end and b"loki_querier_tail_active 0\n" not in s.get("/metrics")[1]:
+            time.sleep(0.1)
+        assert b"loki_querier_tail_active 0\n" in s.get("/metrics")[1]
+        code, out, err = Ctl(s, "-f", "--delay-for=6", '{app="c"}').end()
+        assert (code, out) == (1, "") and "delay_for can't be greater than 5" in err, (code, err)
+        code, out, err = Ctl(s, "-t", 'rate({app="c"}[1m])').end()
+        assert (code, out) == (1, "") and "websocket: close 1011: only log selector is supported" in err, (code, err)
 
 
 TAILS, PUSHERS, ROUNDS, LINES, STREAMS = 200, 500, 3, 4, 10
