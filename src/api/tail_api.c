@@ -143,7 +143,7 @@ static void frames_pump(struct tail *t)
         sk_ws_send(t->req, &f->text);
         tail_frame_free(t, f);
     }
-    if (t->more && t->frame_count <= SK_TAIL_FRAMES_MAX / 2)
+    if (!t->busy && t->more && t->frame_count <= SK_TAIL_FRAMES_MAX / 2)
         step_begin(t);
 }
 
@@ -181,7 +181,7 @@ static void on_tick(uv_timer_t *timer)
     int64_t now = sk_clock_mono_ns(), max = api->config->tail_max_duration_ns;
     for (struct tail *t = api->tails, *next; t != NULL; t = next) {
         next = t->next;
-        if (now - t->begun_mono_ns >= max) {
+        if (max > 0 && now - t->begun_mono_ns >= max) {
             tail_close(t, "reached tail max duration limit");
             tail_end(t);
         } else if (!t->busy && tail_has_work(t)) {

@@ -263,12 +263,21 @@ static bool page_charge(struct tail *t, struct tail_page *p)
     return t->waiting_bytes <= SK_TAIL_WAITING_BYTES_MAX || t->waiting_count == 0;
 }
 
+/* Room for one more entry, charged. */
+static bool waiting_room(struct tail *t)
+{
+    size_t cap = t->waiting_cap;
+    if (!SK_GROW(t->waiting, t->waiting_cap, t->waiting_count + 1))
+        return false;
+    sk_budget_force(t->api->opt.query_budget, (t->waiting_cap - cap) * sizeof(*t->waiting));
+    return true;
+}
+
 static bool entry_keep(struct tail *t, struct tail_page *p, const struct sk_tail_item *item,
                        int64_t ts_ns, struct sk_str line, const struct sk_pipeline_labels *labels)
 {
     size_t from = p->text.len;
-    if (t->waiting_count >= SK_TAIL_WAITING_MAX ||
-        !SK_GROW(t->waiting, t->waiting_cap, t->waiting_count + 1))
+    if (t->waiting_count >= SK_TAIL_WAITING_MAX || !waiting_room(t))
         return false;
     element_write(t, &p->text, ts_ns, line, labels->stream, labels);
     if (!page_charge(t, p)) {
@@ -427,6 +436,7 @@ void tail_release(struct tail *t)
     for (size_t i = 0; i < t->waiting_count; i++)
         page_unref(t, t->waiting[i].page);
     t->waiting_count = 0;
+    sk_budget_release(t->api->opt.query_budget, t->waiting_cap * sizeof(*t->waiting));
     sk_free(t->waiting);
     t->waiting = NULL;
     t->waiting_cap = 0;

@@ -31,6 +31,7 @@ struct sk_tail_feed {
     struct sk_ingester *ing;
     struct sk_tail_feed_options opt;
     struct sk_hmap known; /* by a stream's reference: fits or not; the applier's */
+    uint64_t known_bytes; /* charged for it */
     pthread_mutex_t lock; /* of what follows */
     struct sk_tail_item *head, **tail;
     uint64_t held_bytes; /* of items not freed yet, taken ones too */
@@ -159,6 +160,15 @@ struct offer {
     bool tried;
 };
 
+/* After the memory of streams has grown or was emptied. */
+static void known_charge(struct sk_tail_feed *f)
+{
+    uint64_t bytes = sk_hmap_slots(&f->known) * sizeof(*f->known.slots);
+    sk_budget_force(f->ing->opt.tail_budget, bytes);
+    sk_budget_release(f->ing->opt.tail_budget, f->known_bytes);
+    f->known_bytes = bytes;
+}
+
 static bool feed_wants(struct sk_tail_feed *f, const struct stream *s)
 {
     if (!sk_str_eq(f->opt.tenant, s->tenant->name_str))
@@ -171,6 +181,7 @@ static bool feed_wants(struct sk_tail_feed *f, const struct stream *s)
         sk_hmap_deinit(&f->known);
     /* when it cannot be remembered it is found again */
     (void)!sk_hmap_add(&f->known, s->ref, (void *)(uintptr_t)(match ? &fits : &fits_not));
+    known_charge(f);
     return match;
 }
 
@@ -297,6 +308,7 @@ void sk_tail_feed_close(struct sk_tail_feed *feed)
     }
     sk_tail_drops_clear(&feed->drops);
     sk_hmap_deinit(&feed->known);
+    sk_budget_release(ing->opt.tail_budget, feed->known_bytes);
     pthread_mutex_destroy(&feed->lock);
     sk_free(feed);
 }
