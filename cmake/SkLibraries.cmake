@@ -13,11 +13,19 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 if(SK_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
 find_program(RE2C re2c REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
+
+# wslay has no pkg-config file.
+find_path(WSLAY_INC wslay/wslay.h REQUIRED)
+find_library(WSLAY_LIB wslay REQUIRED)
+add_library(sk_wslay INTERFACE)
+target_include_directories(sk_wslay SYSTEM INTERFACE ${WSLAY_INC})
+target_link_libraries(sk_wslay INTERFACE ${WSLAY_LIB})
 
 # llhttp: a CMake package on Debian 13; on Debian 12 the C sources of the package node-llhttp.
 find_package(llhttp QUIET)

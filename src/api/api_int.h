@@ -18,6 +18,7 @@
 #include "codec/codec.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
+#include "logql/pipeline.h"
 #include "querier/metric_query.h"
 #include "querier/series_query.h"
 #include "wire/push.h"
@@ -25,6 +26,7 @@
 struct call;
 struct pieces;
 struct scratch;
+struct tail;
 
 enum route_flags {
     ROUTE_GET = 1,
@@ -51,6 +53,12 @@ struct sk_api {
     pthread_mutex_t scratch_lock;
     struct scratch *scratch; /* free ones */
     int64_t start_ns;
+    /* tails; the loop's */
+    struct tail *tails;
+    size_t tail_count;
+    uv_timer_t tail_timer;
+    bool tail_timer_made;
+    struct sk_metric *m_tails, *m_tail_bytes, *m_tail_drops;
 };
 
 struct call {
@@ -103,6 +111,13 @@ void answer_labels(struct sk_strbuf *out, struct sk_labelset set);
 /* "warnings":[...], when there are any. */
 void answer_warnings(struct sk_strbuf *out, const struct sk_log_stats *st);
 void answer_stats(struct sk_strbuf *out, const struct sk_log_stats *st, uint64_t entries);
+/* ["<ns>","line"], with a third element of metadata and parsed labels when they are given. */
+void answer_value(struct sk_strbuf *out, int64_t ts_ns, struct sk_str line,
+                  const struct sk_pipeline_labels *categorized);
+/* "encodingFlags":[...]. */
+void answer_flags(struct sk_strbuf *out, struct sk_str flags);
+/* Whether the request asks for categorized labels; its flags as sent. */
+bool encoding_flags(const struct call *call, struct sk_str *ret_flags);
 /* Take the result and answer; false: out of memory, nothing was answered. */
 bool answer_streams(struct call *call, struct sk_log_result *result);
 bool answer_metric(struct call *call, struct sk_metric_result *result);
@@ -116,6 +131,8 @@ SK_MUST_CHECK enum sk_err params_load(struct call *call, struct sk_error *reterr
 struct time_range {
     int64_t start_ns, end_ns;
 };
+/* SK_EINVAL with Go's words: strconv.<fn>: parsing "x": ... */
+enum sk_err param_int_error(const char *fn, struct sk_str text, struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_range(const struct call *call, struct time_range *ret,
                                       struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_time(struct sk_str text, int64_t absent_ns, int64_t *ret_ns,
@@ -137,6 +154,21 @@ const struct sk_limits *call_limits(const struct call *call);
 struct sk_series_query series_query(const struct call *call, struct time_range range,
                                     const struct sk_ast_matcher *m);
 
+/* ---- query_api.c, for tails too ---- */
+
+/* The tree of the parameter `query` as it is executed, in the request's arena. */
+SK_MUST_CHECK enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
+                                      struct sk_error *reterr);
+/* The tenant's limits on a log query; max_query_lookback may move the range's start. */
+SK_MUST_CHECK enum sk_err log_query_limits(const struct call *call, const struct sk_ast_log *log,
+                                           uint64_t limit, struct time_range *range,
+                                           struct sk_error *reterr);
+
+/* ---- tail_api.c ---- */
+
+/* Loop: every tail gets its close frame, and later ones too. */
+void tails_stop(struct sk_api *api);
+
 /* ---- handlers ---- */
 
 void push_work(struct call *call);
@@ -144,6 +176,8 @@ void otlp_work(struct call *call);
 void push_legacy_work(struct call *call);
 void query_range_work(struct call *call);
 void query_instant_work(struct call *call);
+void tail_work(struct call *call);
+void tail_legacy_work(struct call *call);
 void labels_work(struct call *call);
 void label_values_work(struct call *call);
 void series_work(struct call *call);

@@ -42,7 +42,7 @@ enum sk_err params_load(struct call *call, struct sk_error *reterr)
     return err != SK_OK ? err : err_url;
 }
 
-static enum sk_err int_error(const char *fn, struct sk_str text, struct sk_error *reterr)
+enum sk_err param_int_error(const char *fn, struct sk_str text, struct sk_error *reterr)
 {
     struct sk_strbuf q;
     bool number = text.len > 0;
@@ -79,7 +79,7 @@ enum sk_err param_time(struct sk_str text, int64_t absent_ns, int64_t *ret_ns,
     }
     if (sk_rfc3339_parse(text, ret_ns) == SK_OK)
         return SK_OK;
-    return int_error("ParseInt", text, reterr);
+    return param_int_error("ParseInt", text, reterr);
 }
 
 enum sk_err param_duration(struct sk_str text, int64_t *ret_ns, struct sk_error *reterr)
@@ -129,7 +129,7 @@ enum sk_err param_limit(const struct call *call, uint64_t absent, uint64_t *ret,
         return SK_OK;
     }
     if (!sk_str_to_i64(text, &n))
-        return int_error("Atoi", text, reterr);
+        return param_int_error("Atoi", text, reterr);
     if (n <= 0)
         return sk_error_set(reterr, SK_EINVAL, "limit must be a positive value");
     *ret = (uint64_t)n;

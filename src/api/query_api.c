@@ -113,26 +113,34 @@ static enum sk_err selector_limits(const struct call *call, const struct sk_ast_
     return err;
 }
 
+enum sk_err log_query_limits(const struct call *call, const struct sk_ast_log *log, uint64_t limit,
+                             struct time_range *range, struct sk_error *reterr)
+{
+    const struct sk_limits *lim = call_limits(call);
+    bool empty = false;
+    if (lim->max_entries_limit_per_query > 0 && limit > lim->max_entries_limit_per_query)
+        return sk_error_set(
+            reterr, SK_EINVAL,
+            "max entries limit per query exceeded, limit > max_entries_limit_per_query "
+            "(%llu > %llu)",
+            (unsigned long long)limit, (unsigned long long)lim->max_entries_limit_per_query);
+    enum sk_err err = selector_limits(call, log->matchers, reterr);
+    if (err == SK_OK)
+        err = range_limits(call, range, &empty, reterr);
+    if (err == SK_OK && empty)
+        range->end_ns = range->start_ns;
+    return err;
+}
+
 static enum sk_err log_query(struct call *call, const struct range_params *p,
                              const struct sk_ast_log *log, struct sk_log_result *ret,
                              struct sk_error *reterr)
 {
     const struct sk_limits *lim = call_limits(call);
     struct time_range range = p->range;
-    bool empty;
-    if (lim->max_entries_limit_per_query > 0 && p->limit > lim->max_entries_limit_per_query)
-        return sk_error_set(
-            reterr, SK_EINVAL,
-            "max entries limit per query exceeded, limit > max_entries_limit_per_query "
-            "(%llu > %llu)",
-            (unsigned long long)p->limit, (unsigned long long)lim->max_entries_limit_per_query);
-    enum sk_err err = selector_limits(call, log->matchers, reterr);
-    if (err == SK_OK)
-        err = range_limits(call, &range, &empty, reterr);
+    enum sk_err err = log_query_limits(call, log, p->limit, &range, reterr);
     if (err != SK_OK)
         return err;
-    if (empty)
-        range.end_ns = range.start_ns;
     struct sk_log_query q = {.tenant = call->tenant,
                              .log = log,
                              .start_ns = range.start_ns,
@@ -149,8 +157,7 @@ static enum sk_err log_query(struct call *call, const struct range_params *p,
     return sk_log_query_run(&q, ret, reterr);
 }
 
-static enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
-                               struct sk_error *reterr)
+enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret, struct sk_error *reterr)
 {
     struct sk_str text = param_get(call, "query");
     const struct sk_ast_expr *expr;

@@ -25,6 +25,10 @@ static const struct route routes[] = {
      query_range_work, NULL},
     {"/loki/api/v1/query", "loki_api_v1_query", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      query_instant_work, NULL},
+    {"/loki/api/v1/tail", "loki_api_v1_tail", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, tail_work,
+     NULL},
+    {"/api/prom/tail", "api_prom_tail", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, tail_legacy_work,
+     NULL},
     {"/loki/api/v1/labels", "loki_api_v1_labels", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      labels_work, NULL},
     {"/loki/api/v1/label", "loki_api_v1_label", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, labels_work,
@@ -269,8 +273,9 @@ void sk_api_on_done(void *ctx, const struct sk_http_req *req, int status, uint64
     const struct route *route = route_find(path_below_prefix(api, req->path), &arg);
     double seconds = (double)(sk_clock_mono_ns() - req->start_mono_ns) / 1e9;
     (void)snprintf(labels, sizeof(labels),
-                   "method=\"%.*s\",route=\"%s\",status_code=\"%d\",ws=\"false\"",
-                   SK_STR_ARG(req->method), route == NULL ? "other" : route->label, status);
+                   "method=\"%.*s\",route=\"%s\",status_code=\"%d\",ws=\"%s\"",
+                   SK_STR_ARG(req->method), route == NULL ? "other" : route->label, status,
+                   status == 101 ? "true" : "false");
     struct sk_metric *m = sk_metric_get(SK_METRIC_HISTOGRAM, "loki_request_duration_seconds",
                                         "Time spent serving HTTP requests.", labels,
                                         sk_metric_seconds, SK_COUNT_OF(sk_metric_seconds));
@@ -315,4 +320,5 @@ void sk_api_destroy(struct sk_api *api)
 void sk_api_set_stopping(struct sk_api *api)
 {
     atomic_store(&api->stopping, true);
+    tails_stop(api);
 }

@@ -75,27 +75,28 @@ static enum sk_err groups_make(struct streams_answer *s)
     return SK_OK;
 }
 
-static void write_entry(struct sk_strbuf *out, const struct sk_result_entry *e, bool categorize)
+void answer_value(struct sk_strbuf *out, int64_t ts_ns, struct sk_str line,
+                  const struct sk_pipeline_labels *categorized)
 {
     sk_strbuf_puts(out, "[\"");
-    sk_strbuf_i64(out, e->ts_ns);
+    sk_strbuf_i64(out, ts_ns);
     sk_strbuf_puts(out, "\",");
-    sk_json_string_html(out, e->line);
-    if (categorize) {
-        bool meta = e->labels->meta.count > 0, parsed = e->labels->parsed.count > 0;
+    sk_json_string_html(out, line);
+    if (categorized != NULL) {
+        bool meta = categorized->meta.count > 0, parsed = categorized->parsed.count > 0;
         sk_strbuf_puts(out, meta ? ",{\"structuredMetadata\":" : ",{");
         if (meta)
-            answer_labels(out, e->labels->meta);
+            answer_labels(out, categorized->meta);
         if (parsed) {
             sk_strbuf_puts(out, meta ? ",\"parsed\":" : "\"parsed\":");
-            answer_labels(out, e->labels->parsed);
+            answer_labels(out, categorized->parsed);
         }
         sk_strbuf_putc(out, '}');
     }
     sk_strbuf_putc(out, ']');
 }
 
-static void write_flags(struct sk_strbuf *out, struct sk_str flags)
+void answer_flags(struct sk_strbuf *out, struct sk_str flags)
 {
     sk_strbuf_puts(out, "\"encodingFlags\":[");
     for (size_t at = 0, n = 0; at <= flags.len; n++) {
@@ -105,7 +106,13 @@ static void write_flags(struct sk_strbuf *out, struct sk_str flags)
         sk_json_string(out, (struct sk_str){flags.ptr + at, end - at});
         at = end + 1;
     }
-    sk_strbuf_puts(out, "],");
+    sk_strbuf_putc(out, ']');
+}
+
+static void write_entry(struct sk_strbuf *out, const struct sk_result_entry *e, bool categorize)
+{
+    struct sk_pipeline_labels labels = {e->labels->stream, e->labels->meta, e->labels->parsed};
+    answer_value(out, e->ts_ns, e->line, categorize ? &labels : NULL);
 }
 
 static void write_begin(struct sk_strbuf *out, const struct streams_answer *s)
@@ -113,8 +120,10 @@ static void write_begin(struct sk_strbuf *out, const struct streams_answer *s)
     sk_strbuf_puts(out, "{\"status\":\"success\",");
     answer_warnings(out, &s->result.stats);
     sk_strbuf_puts(out, "\"data\":{\"resultType\":\"streams\",");
-    if (s->flags.len > 0)
-        write_flags(out, s->flags);
+    if (s->flags.len > 0) {
+        answer_flags(out, s->flags);
+        sk_strbuf_putc(out, ',');
+    }
     sk_strbuf_puts(out, "\"result\":[");
 }
 
@@ -162,12 +171,14 @@ static void streams_dispose(struct call *call)
     streams_free(call->state);
 }
 
-static bool flag_in(struct sk_str flags, const char *name)
+bool encoding_flags(const struct call *call, struct sk_str *ret_flags)
 {
+    struct sk_str flags = sk_http_header_get(call->req, "X-Loki-Response-Encoding-Flags");
+    *ret_flags = flags;
     for (size_t at = 0; at <= flags.len;) {
         size_t comma = sk_str_find(flags, SK_STR(","), at);
         size_t end = comma == SIZE_MAX ? flags.len : comma;
-        if (sk_str_is((struct sk_str){flags.ptr + at, end - at}, name))
+        if (sk_str_is((struct sk_str){flags.ptr + at, end - at}, "categorize-labels"))
             return true;
         at = end + 1;
     }
@@ -179,8 +190,7 @@ bool answer_streams(struct call *call, struct sk_log_result *result)
     struct streams_answer *s = sk_calloc(1, sizeof(*s));
     if (s == NULL)
         return false;
-    s->flags = sk_http_header_get(call->req, "X-Loki-Response-Encoding-Flags");
-    s->categorize = flag_in(s->flags, "categorize-labels");
+    s->categorize = encoding_flags(call, &s->flags);
     s->result = *result;
     *result = (struct sk_log_result){.entries = NULL};
     if (groups_make(s) != SK_OK) {

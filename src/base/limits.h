@@ -46,6 +46,20 @@
 /* ... or holds more chunks. */
 #define SK_INDEX_HEAD_CHUNKS_MAX     20000u
 
+/* ---- tails ---- */
+
+/* Appended entries that wait in a tail's feed for a worker; beyond, entries are left out and noted
+ * in `dropped_entries`. Bytes. */
+#define SK_TAIL_FEED_BYTES_MAX    (4u << 20)
+/* Entries that passed a tail's pipeline and wait for a frame; beyond, as above. */
+#define SK_TAIL_WAITING_MAX       10000u
+#define SK_TAIL_WAITING_BYTES_MAX (4u << 20)
+/* Frames that wait for the reader. Loki has as many. */
+#define SK_TAIL_FRAMES_MAX        10u
+/* A frame takes no further entry beyond. Entries, bytes. */
+#define SK_TAIL_FRAME_ENTRIES_MAX 100u
+#define SK_TAIL_FRAME_BYTES_SOFT  (1u << 20)
+
 /* ---- reading ---- */
 
 /* A chunk file larger than this is refused as damaged. Bytes. */

@@ -34,6 +34,24 @@ static void op_fail(struct sk_ingester *ing, struct sk_pushop *op)
                                   : "the write-ahead log could not be written, try again\n");
 }
 
+/* Appends one section and shows it to the tails. That there are any is asked afterwards: one that
+ * comes later finds the entries in the heads. */
+static enum sk_err section_apply(struct sk_ingester *ing, struct stream *s,
+                                 struct sk_wal_record *rec, const struct sk_wal_stream *ws,
+                                 uint64_t seg)
+{
+    struct sk_wal_record entries = *rec;
+    uint64_t number = atomic_load_explicit(&ing->applied_done, memory_order_relaxed) + 1;
+    atomic_store(&ing->applied_begun, number);
+    enum sk_err err = append_stream(ing, s, rec, ws, seg, ing->apply_codec, &ing->apply_scratch);
+    if (atomic_load(&ing->feed_count) > 0) {
+        entries.end = rec->p;
+        feeds_offer(ing, s, &entries, ws->count, number);
+    }
+    atomic_store(&ing->applied_done, number);
+    return err;
+}
+
 static void op_apply(struct sk_ingester *ing, struct sk_pushop *op)
 {
     struct sk_wal_record rec;
@@ -44,8 +62,7 @@ static void op_apply(struct sk_ingester *ing, struct sk_pushop *op)
         sk_assert(i < op->stream_count);
         struct stream *s = op->streams[i];
         sk_assert(s->ref == ws.ref);
-        enum sk_err err =
-            append_stream(ing, s, &rec, &ws, op->seg, ing->apply_codec, &ing->apply_scratch);
+        enum sk_err err = section_apply(ing, s, &rec, &ws, op->seg);
         if (err != SK_OK) /* logged, so nothing is lost: the next start replays it */
             sk_log(SK_LOG_ERROR,
                    "logged entries could not be kept in memory; they return with a restart",

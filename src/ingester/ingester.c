@@ -107,6 +107,7 @@ enum sk_err sk_ingester_create(const struct sk_ingester_options *opt, struct sk_
     pthread_mutex_init(&ing->map_lock, NULL);
     pthread_mutex_init(&ing->apply_lock, NULL);
     pthread_mutex_init(&ing->spare_lock, NULL);
+    pthread_mutex_init(&ing->feeds_lock, NULL);
     for (size_t i = 0; i < SK_INGEST_SHARDS; i++)
         pthread_mutex_init(&ing->shards[i].lock, NULL);
     sk_strbuf_init(&ing->apply_scratch, SIZE_MAX / 2);
@@ -139,6 +140,7 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
 {
     if (ing == NULL)
         return;
+    sk_assert(ing->feeds == NULL);
     atomic_store(&ing->stopping, true);
     flusher_stop(ing);
     if (flush && ing->log != NULL) {
@@ -175,5 +177,6 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
     pthread_mutex_destroy(&ing->spare_lock);
     for (size_t i = 0; i < ing->spare_count; i++)
         sk_strbuf_deinit(&ing->spares[i]);
+    pthread_mutex_destroy(&ing->feeds_lock);
     sk_free(ing);
 }

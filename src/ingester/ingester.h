@@ -30,7 +30,8 @@ struct sk_ingester_options {
     struct sk_store *store;                      /* receives chunks; plugged in by the server */
     struct sk_workpool *pool;
     const struct sk_vfs *vfs;
-    struct sk_budget *budget; /* heads */
+    struct sk_budget *budget;      /* heads */
+    struct sk_budget *tail_budget; /* what waits in feeds (tail_feed.h); may be NULL */
 };
 
 struct sk_pushop {

@@ -232,7 +232,8 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
                                      .store = s->store,
                                      .pool = s->pool,
                                      .vfs = sk_vfs_posix(),
-                                     .budget = &s->heads};
+                                     .budget = &s->heads,
+                                     .tail_budget = &s->queries};
     err = sk_ingester_create(&io, &s->ingester, reterr);
     if (err != SK_OK)
         return err;
