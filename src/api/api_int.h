@@ -122,14 +122,37 @@ SK_MUST_CHECK enum sk_err param_time(struct sk_str text, int64_t absent_ns, int6
                                      struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_duration(struct sk_str text, int64_t *ret_ns,
                                          struct sk_error *reterr);
-SK_MUST_CHECK enum sk_err param_limit(const struct call *call, uint64_t absent, uint64_t *ret,
-                                      struct sk_error *reterr);
+/* A number above 0: limit, line_limit. */
+SK_MUST_CHECK enum sk_err param_limit(const struct call *call, const char *name, uint64_t absent,
+                                      uint64_t *ret, struct sk_error *reterr);
+enum { PARAM_STEPS_MAX = 11000 };
+/* The step; absent: one that suits the range, PARAM_STEPS_MAX of which it may be at most. */
+SK_MUST_CHECK enum sk_err param_step(const struct call *call, struct time_range range,
+                                     int64_t *ret_ns, struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_direction(const struct call *call, bool *ret_forward,
                                           struct sk_error *reterr);
 /* max_query_length and max_query_lookback. *ret_empty: nothing of the range is left. */
 SK_MUST_CHECK enum sk_err range_limits(const struct call *call, struct time_range *range,
                                        bool *ret_empty, struct sk_error *reterr);
 const struct sk_limits *call_limits(const struct call *call);
+
+/* ---- query_api.c ---- */
+
+struct range_params {
+    struct time_range range;
+    uint64_t limit;
+    int64_t step_ns, interval_ns;
+    bool forward;
+};
+SK_MUST_CHECK enum sk_err range_params(const struct call *call, struct range_params *p,
+                                       struct sk_error *reterr);
+/* `query` in the form that Loki executes. */
+SK_MUST_CHECK enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
+                                      struct sk_error *reterr);
+/* Runs a log query within the tenant's limits. */
+SK_MUST_CHECK enum sk_err log_query(struct call *call, const struct range_params *p,
+                                    const struct sk_ast_log *log, struct sk_log_result *ret,
+                                    struct sk_error *reterr);
 
 /* ---- meta_api.c ---- */
 
@@ -151,6 +174,8 @@ void stats_work(struct call *call);
 void volume_work(struct call *call);
 void volume_range_work(struct call *call);
 void detected_labels_work(struct call *call);
+void detected_fields_work(struct call *call);
+void detected_values_work(struct call *call);
 void format_query_work(struct call *call);
 void ready_serve(struct call *call);
 void metrics_work(struct call *call);

@@ -9,47 +9,21 @@
 #include "logql/print.h"
 #include "querier/metric_query.h"
 
-enum { POINTS_MAX = 11000 };
-
 /* ---- range queries ---- */
 
-struct range_params {
-    struct time_range range;
-    uint64_t limit;
-    int64_t step_ns, interval_ns;
-    bool forward;
-};
-
-static enum sk_err range_params(const struct call *call, struct range_params *p,
-                                struct sk_error *reterr)
+enum sk_err range_params(const struct call *call, struct range_params *p, struct sk_error *reterr)
 {
+    struct sk_str interval = param_get(call, "interval");
     enum sk_err err = param_range(call, &p->range, reterr);
     if (err == SK_OK && p->range.end_ns < p->range.start_ns)
         err = sk_error_set(reterr, SK_EINVAL,
                            "end timestamp must not be before or equal to start time");
     if (err == SK_OK)
-        err = param_limit(call, 100, &p->limit, reterr);
+        err = param_limit(call, "limit", 100, &p->limit, reterr);
     if (err == SK_OK)
         err = param_direction(call, &p->forward, reterr);
-    if (err != SK_OK)
-        return err;
-    int64_t length;
-    if (__builtin_sub_overflow(p->range.end_ns, p->range.start_ns, &length))
-        length = INT64_MAX;
-    struct sk_str step = param_get(call, "step"), interval = param_get(call, "interval");
-    int64_t step_s = length / SK_NS_PER_S / 250;
-    p->step_ns = (step_s < 1 ? 1 : step_s) * SK_NS_PER_S;
-    if (step.len > 0)
-        err = param_duration(step, &p->step_ns, reterr);
-    if (err == SK_OK && p->step_ns <= 0)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "zero or negative query resolution step widths are not accepted. Try a "
-                           "positive integer");
-    if (err == SK_OK && length / p->step_ns > POINTS_MAX)
-        err = sk_error_set(
-            reterr, SK_EINVAL,
-            "exceeded maximum resolution of 11,000 points per time series. Try increasing "
-            "the value of the step parameter");
+    if (err == SK_OK)
+        err = param_step(call, p->range, &p->step_ns, reterr);
     p->interval_ns = 0;
     if (err == SK_OK && interval.len > 0)
         err = param_duration(interval, &p->interval_ns, reterr);
@@ -113,9 +87,8 @@ static enum sk_err selector_limits(const struct call *call, const struct sk_ast_
     return err;
 }
 
-static enum sk_err log_query(struct call *call, const struct range_params *p,
-                             const struct sk_ast_log *log, struct sk_log_result *ret,
-                             struct sk_error *reterr)
+enum sk_err log_query(struct call *call, const struct range_params *p, const struct sk_ast_log *log,
+                      struct sk_log_result *ret, struct sk_error *reterr)
 {
     const struct sk_limits *lim = call_limits(call);
     struct time_range range = p->range;
@@ -149,8 +122,7 @@ static enum sk_err log_query(struct call *call, const struct range_params *p,
     return sk_log_query_run(&q, ret, reterr);
 }
 
-static enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
-                               struct sk_error *reterr)
+enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret, struct sk_error *reterr)
 {
     struct sk_str text = param_get(call, "query");
     const struct sk_ast_expr *expr;
@@ -277,7 +249,7 @@ void query_instant_work(struct call *call)
     bool forward;
     enum sk_err err = param_time(param_get(call, "time"), sk_clock_now_ns(), &time_ns, &detail);
     if (err == SK_OK)
-        err = param_limit(call, 100, &limit, &detail);
+        err = param_limit(call, "limit", 100, &limit, &detail);
     if (err == SK_OK)
         err = param_direction(call, &forward, &detail);
     if (err == SK_OK)
