@@ -103,8 +103,9 @@ void answer_labels(struct sk_strbuf *out, struct sk_labelset set);
 /* "warnings":[...], when there are any. */
 void answer_warnings(struct sk_strbuf *out, const struct sk_log_stats *st);
 void answer_stats(struct sk_strbuf *out, const struct sk_log_stats *st, uint64_t entries);
-/* Take the result and answer; false: out of memory, nothing was answered. */
-bool answer_streams(struct call *call, struct sk_log_result *result);
+/* Take the result and answer; false: out of memory, nothing was answered. `legacy`: in the form of
+ * /api/prom/query. */
+bool answer_streams(struct call *call, struct sk_log_result *result, bool legacy);
 bool answer_metric(struct call *call, struct sk_metric_result *result);
 
 /* ---- params.c ---- */
@@ -167,7 +168,9 @@ void otlp_work(struct call *call);
 void push_legacy_work(struct call *call);
 void query_range_work(struct call *call);
 void query_instant_work(struct call *call);
+void query_legacy_work(struct call *call);
 void labels_work(struct call *call);
+void labels_legacy_work(struct call *call);
 void label_values_work(struct call *call);
 void series_work(struct call *call);
 void stats_work(struct call *call);

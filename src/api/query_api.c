@@ -214,11 +214,11 @@ static enum sk_err metric_range_query(struct call *call, const struct range_para
 }
 
 static enum sk_err streams_query(struct call *call, const struct range_params *p,
-                                 const struct sk_ast_log *log, struct sk_error *reterr)
+                                 const struct sk_ast_log *log, bool legacy, struct sk_error *reterr)
 {
     struct sk_log_result result;
     enum sk_err err = log_query(call, p, log, &result, reterr);
-    if (err == SK_OK && !answer_streams(call, &result))
+    if (err == SK_OK && !answer_streams(call, &result, legacy))
         err = sk_error_set(reterr, SK_ENOMEM, "not enough memory for this answer");
     return err;
 }
@@ -232,8 +232,53 @@ void query_range_work(struct call *call)
     if (err == SK_OK)
         err = parse_query(call, &expr, &detail);
     if (err == SK_OK)
-        err = expr->kind == SK_AST_LOG ? streams_query(call, &p, &expr->u.log, &detail)
+        err = expr->kind == SK_AST_LOG ? streams_query(call, &p, &expr->u.log, false, &detail)
                                        : metric_range_query(call, &p, expr, &detail);
+    if (err != SK_OK) {
+        answer_error(call, err, detail.text);
+        call_finish(call);
+    }
+}
+
+/* `regexp` of the oldest clients is one more line filter. */
+static enum sk_err regexp_append(struct call *call, struct sk_ast_log *log)
+{
+    struct sk_str text = param_get(call, "regexp");
+    struct sk_arena *arena = &call->req->arena;
+    if (text.len == 0)
+        return SK_OK;
+    struct sk_ast_stage *stage = sk_arena_calloc(arena, 1, sizeof(*stage));
+    struct sk_ast_line_operand *operand = sk_arena_calloc(arena, 1, sizeof(*operand));
+    if (stage == NULL || operand == NULL)
+        return SK_ENOMEM;
+    operand->text = text;
+    *stage = (struct sk_ast_stage){
+        .kind = SK_STAGE_LINE_FILTER, .line_op = SK_LINE_RE, .operands = operand};
+    struct sk_ast_stage **tail = &log->stages;
+    while (*tail != NULL)
+        tail = &(*tail)->next;
+    *tail = stage;
+    return SK_OK;
+}
+
+void query_legacy_work(struct call *call)
+{
+    struct sk_error detail = {.text = ""};
+    struct range_params p;
+    const struct sk_ast_expr *expr = NULL;
+    enum sk_err err = range_params(call, &p, &detail);
+    if (err == SK_OK)
+        err = parse_query(call, &expr, &detail);
+    if (err == SK_OK && expr->kind != SK_AST_LOG)
+        err = sk_error_set(&detail, SK_EINVAL,
+                           "rpc error: code = Code(400) desc = legacy endpoints only support "
+                           "streams result type");
+    if (err == SK_OK) {
+        struct sk_ast_log log = expr->u.log;
+        err = regexp_append(call, &log);
+        if (err == SK_OK)
+            err = streams_query(call, &p, &log, true, &detail);
+    }
     if (err != SK_OK) {
         answer_error(call, err, detail.text);
         call_finish(call);
