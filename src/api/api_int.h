@@ -60,6 +60,13 @@ struct call {
     struct sk_http_req *req;
     const struct route *route;
     struct sk_str tenant;
+    /* Where a query finds entries: the server's sources, or one that asks several tenants. */
+    const struct sk_source *sources;
+    size_t source_count;
+    struct sk_str *tenants;       /* of a query for several; then `tenant` is the first of them */
+    size_t tenant_count;          /* 0: there is one */
+    struct sk_limits *limits;     /* the strictest of theirs; NULL: those of `tenant` */
+    const char *tenant_fault;     /* the refusal of query_range, which depends on the query */
     struct sk_str path_arg;       /* what {name} matched */
     struct sk_http_param *params; /* form first, then URL */
     struct sk_http_response resp;
@@ -81,6 +88,13 @@ struct scratch {
 /* ---- router.c ---- */
 
 const struct route *route_find(struct sk_str path, struct sk_str *ret_arg);
+
+/* ---- tenant.c ---- */
+
+/* Sets the tenant, or tenants, and the sources. false: answered, unless call->tenant_fault is set:
+ * then tenant_refuse() answers on a worker. */
+bool tenant_set(struct call *call);
+void tenant_refuse(struct call *call);
 
 /* ---- api_answer.c ---- */
 

@@ -58,8 +58,8 @@ struct sk_series_query series_query(const struct call *call, struct time_range r
                                     .start_ns = range.start_ns,
                                     .end_ns =
                                         range.end_ns == INT64_MAX ? range.end_ns : range.end_ns + 1,
-                                    .sources = call->api->opt.sources,
-                                    .source_count = call->api->opt.source_count,
+                                    .sources = call->sources,
+                                    .source_count = call->source_count,
                                     .budget = call->api->opt.query_budget};
 }
 
@@ -124,6 +124,10 @@ static void labels_run(struct call *call, struct sk_str name, bool legacy)
             else if (sk_str_eq(set.items[k].name, name))
                 ok = texts_add(&texts, set.items[k].value);
         }
+    }
+    for (size_t i = 0; err == SK_OK && ok && i < call->tenant_count; i++) { /* those without data */
+        if (sk_str_is(name, SK_TENANT_LABEL))
+            ok = texts_add(&texts, call->tenants[i]);
     }
     if (err == SK_OK && ok)
         texts_write(&body, &texts, legacy);

@@ -180,6 +180,8 @@ enum sk_err param_direction(const struct call *call, bool *ret_forward, struct s
 
 const struct sk_limits *call_limits(const struct call *call)
 {
+    if (call->limits != NULL)
+        return call->limits;
     return sk_config_limits(call->api->config, call->api->opt.overrides, call->tenant);
 }
 

@@ -113,8 +113,8 @@ enum sk_err log_query(struct call *call, const struct range_params *p, const str
                              .limit = p->limit,
                              .forward = p->forward,
                              .interval_ns = p->interval_ns,
-                             .sources = call->api->opt.sources,
-                             .source_count = call->api->opt.source_count,
+                             .sources = call->sources,
+                             .source_count = call->source_count,
                              .budget = call->api->opt.query_budget,
                              .stop = &call->stop};
     if (lim->query_timeout_ns > 0)
@@ -172,8 +172,8 @@ static void metric_query(struct call *call, const struct sk_ast_expr *expr, stru
                                 .start_ns = range.start_ns,
                                 .end_ns = range.end_ns,
                                 .step_ns = step_ns,
-                                .sources = call->api->opt.sources,
-                                .source_count = nothing ? 0 : call->api->opt.source_count,
+                                .sources = call->sources,
+                                .source_count = nothing ? 0 : call->source_count,
                                 .budget = call->api->opt.query_budget,
                                 .pool = call->api->opt.pool,
                                 .stop = &call->stop,

@@ -10,7 +10,6 @@
 #include "base/gotext.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "objstore/objkey.h"
 
 #define GETPOST (ROUTE_GET | ROUTE_POST)
 
@@ -126,63 +125,15 @@ int sk_api_on_headers(void *ctx, struct sk_http_req *req, const char **text)
     return 0;
 }
 
-/* ---- tenants ---- */
-
-static bool tenant_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!-_.*'()", c) != NULL);
-}
-
-/* false: answered. */
-static bool tenant_set(struct call *call)
-{
-    char text[256];
-    if (!call->api->config->auth_enabled) {
-        call->tenant = SK_STR("fake");
-        return true;
-    }
-    struct sk_str t = sk_http_header_get(call->req, "X-Scope-OrgID");
-    if (t.len == 0) {
-        answer_text(call, 401, "no org id", true);
-        return false;
-    }
-    if (memchr(t.ptr, '|', t.len) != NULL) {
-        answer_text(call, 400, "multiple org IDs present", (call->route->flags & ROUTE_PUSH) != 0);
-        return false;
-    }
-    for (size_t i = 0; i < t.len; i++) {
-        if (!tenant_char(t.ptr[i])) {
-            (void)snprintf(text, sizeof(text),
-                           "tenant ID '%.*s' contains unsupported character '%c'",
-                           (int)(t.len > 150 ? 150 : t.len), t.ptr, t.ptr[i]);
-            answer_text(call, 400, text, true);
-            return false;
-        }
-    }
-    if (sk_str_is(t, ".") || sk_str_is(t, "..")) {
-        answer_text(call, 400, "tenant ID is '.' or '..'", true);
-        return false;
-    }
-    if (t.len > SK_TENANT_BYTES_MAX) {
-        answer_text(call, 400, "tenant ID is too long: max 150 characters", true);
-        return false;
-    }
-    if (!sk_tenant_valid(t)) {
-        answer_text(call, 400, "tenant ID 'index' is the name of the index folder; choose another",
-                    true);
-        return false;
-    }
-    call->tenant = t;
-    return true;
-}
-
 /* ---- dispatch ---- */
 
 static void work_run(struct sk_job *job)
 {
     struct call *call = SK_CONTAINER_OF(job, struct call, job);
-    call->route->work(call);
+    if (call->tenant_fault != NULL)
+        tenant_refuse(call);
+    else
+        call->route->work(call);
 }
 
 static void on_cancel(struct sk_http_req *req)
@@ -235,7 +186,8 @@ static void dispatch(struct call *call)
         call->resp.content_type = NULL;
     } else if ((call->route->flags & ROUTE_ADMIN) != 0 && !from_loopback(req)) {
         answer_text(call, 403, "only served on the loopback address", true);
-    } else if ((call->route->flags & ROUTE_TENANT) != 0 && !tenant_set(call)) {
+    } else if ((call->route->flags & ROUTE_TENANT) != 0 && !tenant_set(call) &&
+               call->tenant_fault == NULL) {
         /* answered */
     } else if ((call->route->flags & ROUTE_PUSH) == 0 && params_load(call, &detail) != SK_OK) {
         answer_text(call, 400, detail.text, false);
