@@ -33,6 +33,7 @@ enum route_flags {
     ROUTE_PUSH = 8,   /* body limits and error manners of a push */
     ROUTE_ADMIN = 16, /* loopback only */
     ROUTE_ANY = 32,   /* any method */
+    ROUTE_DELETE = 64,
 };
 
 struct route {
@@ -47,7 +48,7 @@ struct route {
 struct sk_api {
     struct sk_api_options opt;
     const struct sk_config *config;
-    _Atomic bool stopping;
+    _Atomic bool stopping, flush_at_stop;
     pthread_mutex_t scratch_lock;
     struct scratch *scratch; /* free ones */
     int64_t start_ns;
@@ -201,6 +202,16 @@ void buildinfo_serve(struct call *call);
 void services_serve(struct call *call);
 void log_level_serve(struct call *call);
 void flush_serve(struct call *call);
+void drilldown_limits_serve(struct call *call);
+void tenant_limits_serve(struct call *call);
+void ring_serve(struct call *call);
+void pattern_ring_serve(struct call *call);
+void ruler_ring_serve(struct call *call);
+void memberlist_serve(struct call *call);
+void prepare_shutdown_serve(struct call *call);
+void shutdown_serve(struct call *call);
+void index_shards_serve(struct call *call);
+void cache_generation_serve(struct call *call);
 
 /* ---- push_api.c, for pushes of every form ---- */
 

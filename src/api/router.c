@@ -60,6 +60,27 @@ static const struct route routes[] = {
     {"/services", "services", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, NULL, services_serve},
     {"/log_level", "log_level", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, log_level_serve},
     {"/flush", "flush", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, flush_serve},
+    {"/ring", "ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ring_serve},
+    {"/distributor/ring", "distributor_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL,
+     ring_serve},
+    {"/compactor/ring", "compactor_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ring_serve},
+    {"/scheduler/ring", "scheduler_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ring_serve},
+    {"/pattern/ring", "pattern_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL,
+     pattern_ring_serve},
+    {"/ruler/ring", "ruler_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ruler_ring_serve},
+    {"/memberlist", "memberlist", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, NULL, memberlist_serve},
+    {"/ingester/prepare_shutdown", "ingester_prepare_shutdown",
+     GETPOST | ROUTE_DELETE | ROUTE_ADMIN, SK_WORK_QUERY, NULL, prepare_shutdown_serve},
+    {"/ingester/shutdown", "ingester_shutdown", ROUTE_POST | ROUTE_ADMIN, SK_WORK_QUERY, NULL,
+     shutdown_serve},
+    {"/loki/api/v1/drilldown-limits", "loki_api_v1_drilldown_limits", ROUTE_GET | ROUTE_TENANT,
+     SK_WORK_QUERY, NULL, drilldown_limits_serve},
+    {"/config/tenant/v1/limits", "config_tenant_v1_limits", ROUTE_GET | ROUTE_TENANT, SK_WORK_QUERY,
+     NULL, tenant_limits_serve},
+    {"/loki/api/v1/index/shards", "loki_api_v1_index_shards", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
+     NULL, index_shards_serve},
+    {"/loki/api/v1/cache/generation_numbers", "loki_api_v1_cache_generation_numbers",
+     ROUTE_GET | ROUTE_TENANT, SK_WORK_QUERY, NULL, cache_generation_serve},
     {"/loki/api/v1/status/buildinfo", "loki_api_v1_status_buildinfo", ROUTE_GET, SK_WORK_QUERY,
      NULL, buildinfo_serve},
 };
@@ -117,7 +138,8 @@ int sk_api_on_headers(void *ctx, struct sk_http_req *req, const char **text)
         return 0;
     }
     req->body_bytes_max = api->config->max_recv_msg_size;
-    const char *why = sk_ingester_unavailable(api->opt.ingester);
+    const char *why = atomic_load(&api->stopping) ? "skald is shutting down"
+                                                  : sk_ingester_unavailable(api->opt.ingester);
     if (why != NULL) { /* before the body costs anything */
         *text = why;
         return 503;
@@ -148,7 +170,8 @@ static bool method_ok(const struct route *route, struct sk_str method)
     if (route->flags & ROUTE_ANY)
         return true;
     return (sk_str_is(method, "GET") && (route->flags & ROUTE_GET)) ||
-           (sk_str_is(method, "POST") && (route->flags & ROUTE_POST));
+           (sk_str_is(method, "POST") && (route->flags & ROUTE_POST)) ||
+           (sk_str_is(method, "DELETE") && (route->flags & ROUTE_DELETE));
 }
 
 static bool from_loopback(const struct sk_http_req *req)
@@ -262,6 +285,7 @@ enum sk_err sk_api_create(const struct sk_api_options *opt, struct sk_api **ret_
     api->opt = *opt;
     api->config = opt->config;
     api->start_ns = sk_clock_now_ns();
+    atomic_init(&api->flush_at_stop, false);
     pthread_mutex_init(&api->scratch_lock, NULL);
     *ret_api = api;
     return SK_OK;
@@ -274,6 +298,11 @@ void sk_api_destroy(struct sk_api *api)
     push_scratch_free(api);
     pthread_mutex_destroy(&api->scratch_lock);
     sk_free(api);
+}
+
+bool sk_api_flush_at_stop(const struct sk_api *api)
+{
+    return api != NULL && atomic_load(&api->flush_at_stop);
 }
 
 void sk_api_set_stopping(struct sk_api *api)
