@@ -202,6 +202,7 @@ void buildinfo_serve(struct call *call);
 void services_serve(struct call *call);
 void log_level_serve(struct call *call);
 void flush_serve(struct call *call);
+void patterns_work(struct call *call);
 void drilldown_limits_serve(struct call *call);
 void tenant_limits_serve(struct call *call);
 void ring_serve(struct call *call);

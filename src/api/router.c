@@ -44,6 +44,8 @@ static const struct route routes[] = {
      SK_WORK_QUERY, detected_fields_work, NULL},
     {"/loki/api/v1/detected_field/{name}/values", "loki_api_v1_detected_field_name_values",
      GETPOST | ROUTE_TENANT, SK_WORK_QUERY, detected_values_work, NULL},
+    {"/loki/api/v1/patterns", "loki_api_v1_patterns", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
+     patterns_work, NULL},
     {"/loki/api/v1/format_query", "loki_api_v1_format_query", GETPOST, SK_WORK_QUERY,
      format_query_work, NULL},
     {"/api/prom/query", "api_prom_query", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, query_legacy_work,

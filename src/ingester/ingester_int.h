@@ -37,6 +37,7 @@
 #include "codec/codec.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
+#include "ingester/patterns.h"
 #include "labels/labelset.h"
 #include "wire/push.h"
 
@@ -180,6 +181,7 @@ struct sk_ingester {
     struct sk_job apply_job;
     struct sk_codec_ctx *apply_codec;
     struct sk_strbuf apply_scratch;
+    struct sk_patterns *patterns; /* NULL: pattern_ingester is off */
     /* flushing */
     pthread_t flusher;
     bool flusher_running;

@@ -17,7 +17,7 @@ from skaldtest import GOLDEN, V13, Server, config_text, read_jsonl
 
 DATA = os.path.join(GOLDEN, "conformance")
 SCOPE = ("selector.", "line.", "parser.", "label", "format.", "template.", "edge.", "push.", "otlp.", "meta.labels", "meta.values",
-         "meta.series", "meta.stats", "meta.volume", "meta.detected_", "meta.prom_query", "meta.format_query", "error.", "metric.", "agg.", "binop.", "range.",
+         "meta.series", "meta.stats", "meta.volume", "meta.detected_", "meta.prom_query", "meta.off", "meta.format_query", "error.", "metric.", "agg.", "binop.", "range.",
          "unwrap.", "variants")
 # The first bucket, which chunks reach into by a few seconds, is 6 % off.
 KNOWN_DIFFERENT = {"meta.volume_range-070"}
