@@ -184,7 +184,7 @@ bool tenant_set(struct call *call)
     }
     bool several = memchr(t.ptr, '|', t.len) != NULL;
     if (several && (push || !call->api->config->multi_tenant_queries_enabled)) {
-        answer_text(call, push ? 400 : 500, "multiple org IDs present", push);
+        answer_text(call, 400, "multiple org IDs present", push);
         return false;
     }
     enum sk_err err = several ? tenants_split(call, t, &detail) : tenant_check(t, &detail);

@@ -67,7 +67,7 @@ def main():
         check(server)
     with Server(auth=True) as server:
         status, body = server.get("/loki/api/v1/labels", SPAN, tenant="a|b")
-        same("not enabled", (status, body), (500, b"multiple org IDs present"))
+        same("not enabled", (status, body), (400, b"multiple org IDs present"))
     print("ok")
     sys.exit(0)
 
