@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/gotext.h"
 
+enum { STEPS_DEFAULT = 250 };
+
 struct sk_str param_get(const struct call *call, const char *name)
 {
     for (const struct sk_http_param *p = call->params; p != NULL; p = p->next) {
@@ -119,10 +121,10 @@ enum sk_err param_range(const struct call *call, struct time_range *ret, struct 
     return SK_OK;
 }
 
-enum sk_err param_limit(const struct call *call, uint64_t absent, uint64_t *ret,
+enum sk_err param_limit(const struct call *call, const char *name, uint64_t absent, uint64_t *ret,
                         struct sk_error *reterr)
 {
-    struct sk_str text = param_get(call, "limit");
+    struct sk_str text = param_get(call, name);
     int64_t n;
     if (text.len == 0) {
         *ret = absent;
@@ -134,6 +136,32 @@ enum sk_err param_limit(const struct call *call, uint64_t absent, uint64_t *ret,
         return sk_error_set(reterr, SK_EINVAL, "limit must be a positive value");
     *ret = (uint64_t)n;
     return SK_OK;
+}
+
+enum sk_err param_step(const struct call *call, struct time_range range, int64_t *ret_ns,
+                       struct sk_error *reterr)
+{
+    int64_t length, step_ns;
+    if (__builtin_sub_overflow(range.end_ns, range.start_ns, &length))
+        length = INT64_MAX;
+    struct sk_str text = param_get(call, "step");
+    int64_t step_s = length / SK_NS_PER_S / STEPS_DEFAULT;
+    enum sk_err err = SK_OK;
+    step_ns = (step_s < 1 ? 1 : step_s) * SK_NS_PER_S;
+    if (text.len > 0)
+        err = param_duration(text, &step_ns, reterr);
+    if (err == SK_OK && step_ns <= 0)
+        err = sk_error_set(reterr, SK_EINVAL,
+                           "zero or negative query resolution step widths are not accepted. Try a "
+                           "positive integer");
+    if (err == SK_OK && length / step_ns > PARAM_STEPS_MAX)
+        err = sk_error_set(
+            reterr, SK_EINVAL,
+            "exceeded maximum resolution of 11,000 points per time series. Try increasing "
+            "the value of the step parameter");
+    if (err == SK_OK)
+        *ret_ns = step_ns;
+    return err;
 }
 
 enum sk_err param_direction(const struct call *call, bool *ret_forward, struct sk_error *reterr)
@@ -152,6 +180,8 @@ enum sk_err param_direction(const struct call *call, bool *ret_forward, struct s
 
 const struct sk_limits *call_limits(const struct call *call)
 {
+    if (call->limits != NULL)
+        return call->limits;
     return sk_config_limits(call->api->config, call->api->opt.overrides, call->tenant);
 }
 

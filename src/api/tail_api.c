@@ -29,7 +29,7 @@ static enum sk_err delay_param(const struct call *call, int64_t *ret_ns, struct 
 static enum sk_err tail_params(struct call *call, struct tail *t, struct sk_error *reterr)
 {
     const struct sk_ast_expr *expr = NULL;
-    enum sk_err err = param_limit(call, 100, &t->limit, reterr);
+    enum sk_err err = param_limit(call, "limit", 100, &t->limit, reterr);
     if (err == SK_OK)
         err = param_range(call, &t->range, reterr);
     if (err == SK_OK)
@@ -272,7 +272,9 @@ static void tail_begin(struct call *call, bool legacy)
     t->items_tail = &t->items;
     t->made_tail = &t->made;
     t->frames_tail = &t->frames;
-    enum sk_err err = tail_params(call, t, &detail);
+    enum sk_err err = call->tenant_count > 0
+                          ? sk_error_set(&detail, SK_EINVAL, "multiple org IDs present")
+                          : tail_params(call, t, &detail);
     if (err != SK_OK) {
         call->resp.headers = SK_STR("Results-Cache-Gen-Number: \r\n");
         answer_error(call, err, detail.text);

@@ -60,6 +60,18 @@
 #define SK_TAIL_FRAME_ENTRIES_MAX 100u
 #define SK_TAIL_FRAME_BYTES_SOFT  (1u << 20)
 
+/* ---- patterns of lines, where pattern_ingester is enabled ---- */
+
+/* All, and those of a tenant; beyond, the one goes that no line has had for longest. Bytes. */
+#define SK_PATTERNS_BYTES_MAX        (32u << 20)
+#define SK_PATTERNS_TENANT_BYTES_MAX (8u << 20)
+/* ... of a stream. */
+#define SK_PATTERNS_STREAM_MAX       300u
+/* Longer lines belong to no pattern. Bytes. */
+#define SK_PATTERNS_LINE_BYTES_MAX   3000u
+/* Counts of a pattern reach so far back from its newest line. Seconds. */
+#define SK_PATTERNS_KEPT_S           10800
+
 /* ---- reading ---- */
 
 /* A chunk file larger than this is refused as damaged. Bytes. */

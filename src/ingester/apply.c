@@ -11,6 +11,8 @@
 #include "ingester/wallog.h"
 #include "wal/record.h"
 
+enum { LEVEL_PAIRS_MAX = 1024 };
+
 void pushop_give_up(struct sk_ingester *ing, struct sk_pushop *op)
 {
     for (size_t i = 0; i < op->stream_count; i++) {
@@ -52,12 +54,38 @@ static enum sk_err section_apply(struct sk_ingester *ing, struct stream *s,
     return err;
 }
 
+/* What was pushed, line by line. The streams are pinned. */
+static void patterns_apply(struct sk_ingester *ing, struct sk_pushop *op)
+{
+    struct sk_wal_record rec;
+    struct sk_wal_stream ws;
+    struct sk_wal_entry_view e;
+    struct sk_label pairs[LEVEL_PAIRS_MAX];
+    sk_wal_record_init_own(&rec,
+                           (struct sk_slice){(const uint8_t *)op->record.ptr, op->record.len});
+    for (size_t i = 0; sk_wal_stream_next(&rec, &ws); i++) {
+        const struct stream *s = op->streams[i];
+        for (uint64_t k = 0; k < ws.count; k++) {
+            struct sk_str level = SK_STR("");
+            sk_wal_entry_next(&rec, pairs, LEVEL_PAIRS_MAX, &e);
+            for (size_t n = 0; n < e.pair_count && n < LEVEL_PAIRS_MAX; n++) {
+                if (sk_str_is(pairs[n].name, "detected_level"))
+                    level = pairs[n].value;
+            }
+            sk_patterns_feed(ing->patterns, s->tenant->name_str, s->labels, s->hash, e.ts_ns,
+                             e.line, level);
+        }
+    }
+}
+
 static void op_apply(struct sk_ingester *ing, struct sk_pushop *op)
 {
     struct sk_wal_record rec;
     sk_wal_record_init_own(&rec,
                            (struct sk_slice){(const uint8_t *)op->record.ptr, op->record.len});
     struct sk_wal_stream ws;
+    if (ing->patterns != NULL)
+        patterns_apply(ing, op);
     for (size_t i = 0; sk_wal_stream_next(&rec, &ws); i++) {
         sk_assert(i < op->stream_count);
         struct stream *s = op->streams[i];

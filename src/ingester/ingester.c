@@ -67,6 +67,11 @@ void sk_ingester_gauges(struct sk_ingester *ing)
                   atomic_load(&ing->full));
 }
 
+struct sk_patterns *sk_ingester_patterns(struct sk_ingester *ing)
+{
+    return ing->patterns;
+}
+
 static enum sk_err ingester_open(struct sk_ingester *ing, struct sk_error *reterr)
 {
     uint64_t next;
@@ -77,6 +82,10 @@ static enum sk_err ingester_open(struct sk_ingester *ing, struct sk_error *reter
     enum sk_err err = sk_codec_ctx_create(&ing->apply_codec);
     if (err == SK_OK)
         err = sk_codec_ctx_create(&ing->flush_codec);
+    if (err != SK_OK)
+        return sk_error_set(reterr, err, "out of memory");
+    if (ing->config->pattern_ingester_enabled)
+        err = sk_patterns_create(ing->heads, &ing->patterns);
     if (err != SK_OK)
         return sk_error_set(reterr, err, "out of memory");
     err = replay_run(ing, &next, reterr);
@@ -166,6 +175,7 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
         pthread_mutex_destroy(&sh->lock);
     }
     tenants_free(ing);
+    sk_patterns_destroy(ing->patterns);
     sk_codec_ctx_destroy(ing->apply_codec);
     sk_codec_ctx_destroy(ing->flush_codec);
     sk_strbuf_deinit(&ing->apply_scratch);

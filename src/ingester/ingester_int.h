@@ -38,6 +38,7 @@
 #include "codec/codec.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
+#include "ingester/patterns.h"
 #include "labels/labelset.h"
 #include "wire/push.h"
 
@@ -193,6 +194,7 @@ struct sk_ingester {
     _Atomic uint64_t feed_count;
     pthread_mutex_t feeds_lock;
     struct sk_tail_feed *feeds;
+    struct sk_patterns *patterns; /* NULL: pattern_ingester is off */
     /* flushing */
     pthread_t flusher;
     bool flusher_running;

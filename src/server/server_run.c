@@ -310,7 +310,7 @@ static void handles_init(struct server *s)
 static void parts_stop(struct server *s)
 {
     /* requests have ended; queued work runs out before the ingester goes */
-    bool flush = s->stopping && s->config->wal_flush_on_shutdown;
+    bool flush = s->stopping && (s->config->wal_flush_on_shutdown || sk_api_flush_at_stop(s->api));
     sk_workpool_destroy(s->pool);
     sk_ingester_destroy(s->ingester, flush);
     sk_api_destroy(s->api);
