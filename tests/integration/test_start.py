@@ -315,6 +315,10 @@ def kill_rounds():
                 if got != known:
                     raise AssertionError("round %d, %s: %d answered, %d found, first difference %s"
                                          % (round_, app, len(sent), len(got), [(a, b) for a, b in zip(known, got) if a != b][:1]))
+            folder = os.path.join(s.folder, "wal")
+            sizes = [os.path.getsize(os.path.join(folder, name)) for name in sorted(n for n in os.listdir(folder) if n.isdigit())]
+            if sum(sizes[:-1]) > 4 << 20:
+                raise AssertionError("room written ahead is kept after a kill: %s" % sizes)
         total = sum(len(sent) for sent, _ in apps.values())
         if total < 40:
             raise AssertionError("only %d pushes were answered: the test said nothing" % total)
