@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import Iterator, NoReturn, Optional, Sequence
+from typing import Callable, Iterator, NoReturn, Optional, Sequence
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.environ.get("SKALD_DEPLOY_CACHE") or os.path.join(TOP, "build", "deploy-cache")
@@ -82,7 +82,7 @@ def remote_failure(output: str) -> bool:
     return any(word in output for word in words)
 
 
-def main(name: str, test) -> NoReturn:
+def main(name: str, test: Callable[[], None]) -> NoReturn:
     """Runs one test; its end is the program's."""
     try:
         test()

@@ -61,8 +61,8 @@ def check_trees() -> None:
 
 
 def check_texts() -> None:
-    for text, want in (("1h30m", 5400 * SECOND), ("1.5s", 1500 * MS), ("250ms", 250 * MS), ("7d", 604800 * SECOND)):
-        expect(TOOLS.duration(text) == want, "duration " + text)
+    for text, length in (("1h30m", 5400 * SECOND), ("1.5s", 1500 * MS), ("250ms", 250 * MS), ("7d", 604800 * SECOND)):
+        expect(TOOLS.duration(text) == length, "duration " + text)
     for bad in ("", "5", "h", "1h x", "-1s"):
         try:
             TOOLS.duration(bad)
