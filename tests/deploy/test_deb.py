@@ -74,16 +74,15 @@ class Service:
         return said.splitlines()
 
 
-def built() -> str:
+def built(arch: str) -> str:
     need("dpkg-buildpackage", "dh", "lintian")
-    print(run([os.path.join(TOP, "deploy", "build-deb.sh")]).strip())
-    arch = run(["dpkg", "--print-architecture"]).strip()
+    print(run([os.path.join(TOP, "deploy", "build-deb.sh"), arch]).strip())
     path = os.path.join(PACKAGES, "skald_%s_%s.deb" % (version(), arch))
     expect(os.path.exists(path), "no package for this version of the project: " + path)
     return path
 
 
-def newer(package: str) -> str:
+def newer(package: str, path: str) -> None:
     """The same package with a higher version and another configuration file."""
     with tempfile.TemporaryDirectory() as work:
         tree = os.path.join(work, "tree")
@@ -95,9 +94,7 @@ def newer(package: str) -> str:
             f.write(text)
         with open(os.path.join(tree, "etc", "skald", "config.yaml"), "a", encoding="utf-8") as f:
             f.write("# of the new version\n")
-        path = package.replace(version(), version() + "+next")
         run(["dpkg-deb", "--root-owner-group", "-b", tree, path])
-    return path
 
 
 def install(root: Root, package: str, upgrade: bool = False) -> str:
@@ -143,7 +140,9 @@ def round_one(root: Root, package: str) -> None:
         expect(s.lines() == ["before the upgrade"], "lines: %s" % s.lines())
     with open(root.file("/etc/skald/config.yaml"), "a", encoding="utf-8") as f:
         f.write("# edited by the administrator\n")
-    install(root, newer(package), upgrade=True)
+    with tempfile.TemporaryDirectory() as work:
+        newer(package, os.path.join(work, "next.deb"))
+        install(root, os.path.join(work, "next.deb"), upgrade=True)
     with open(root.file("/etc/skald/config.yaml"), encoding="utf-8") as f:
         expect(f.read().endswith("# edited by the administrator\n"), "the upgrade took the administrator's configuration")
     with Service(root) as s:
@@ -167,12 +166,38 @@ def round_two(root: Root, package: str) -> None:
         expect(s.lines() == ["before the upgrade", "after the upgrade"], "lines after purge and installation: %s" % s.lines())
 
 
+def check_lint(package: str) -> None:
+    said = run(["lintian", "--allow-root", "--fail-on", "error,warning", package], check=False)
+    expect(not said.strip(), "lintian: " + said)
+
+
+def contents(package: str) -> list[str]:
+    """Modes and names."""
+    return sorted(" ".join((x.split()[0], x.split()[5])) for x in run(["dpkg-deb", "-c", package]).splitlines())
+
+
+def check_arm64(native: str) -> None:
+    """The cross-built package has the same files, and its programs run."""
+    if not native.endswith("_amd64.deb") or not os.path.exists("/usr/lib/aarch64-linux-gnu/libcurl.so") or \
+            shutil.which("qemu-aarch64-static") is None:
+        print("SKIPPED deploy.deb, arm64: no arm64 -dev packages or no qemu here (./dev test deploy installs them)")
+        return
+    package = built("arm64")
+    check_lint(package)
+    expect(contents(package) == contents(native), "the packages of the two architectures differ in their files")
+    with tempfile.TemporaryDirectory() as folder:
+        run(["dpkg-deb", "-x", package, folder])
+        for program in ("skald", "skaldctl"):
+            said = run(["qemu-aarch64-static", os.path.join(folder, "usr", "bin", program), "--version"])
+            expect("version" in said, "%s: %s" % (program, said))
+
+
 def test() -> None:
     check_port_test()
     with Root() as root:
-        package = built()
-        said = run(["lintian", "--allow-root", "--fail-on", "error,warning", package], check=False)
-        expect(not said.strip(), "lintian: " + said)
+        package = built(run(["dpkg", "--print-architecture"]).strip())
+        check_lint(package)
+        check_arm64(package)
         install(root, package)
         check_installed(root)
         round_one(root, package)
