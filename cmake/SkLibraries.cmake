@@ -2,7 +2,21 @@
 # Finds what Debian provides. Nothing is vendored.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
+# wslay has no pkg-config file, and Debian has no archive of it.
+find_path(WSLAY_INC wslay/wslay.h REQUIRED)
+find_library(WSLAY_LIB wslay REQUIRED)
+add_library(sk_wslay INTERFACE)
+target_include_directories(sk_wslay SYSTEM INTERFACE ${WSLAY_INC})
+target_link_libraries(sk_wslay INTERFACE ${WSLAY_LIB})
+
+if(SK_STATIC)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
+  pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv-static)
+else()
+  pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
+  # No static build has it: Debian's libcurl needs Kerberos, which has no archive.
+  pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+endif()
 pkg_check_modules(SNAPPY REQUIRED IMPORTED_TARGET snappy)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
@@ -12,20 +26,12 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
-pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 if(SK_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
 find_program(RE2C re2c REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
-
-# wslay has no pkg-config file.
-find_path(WSLAY_INC wslay/wslay.h REQUIRED)
-find_library(WSLAY_LIB wslay REQUIRED)
-add_library(sk_wslay INTERFACE)
-target_include_directories(sk_wslay SYSTEM INTERFACE ${WSLAY_INC})
-target_link_libraries(sk_wslay INTERFACE ${WSLAY_LIB})
 
 # llhttp: a CMake package on Debian 13; on Debian 12 the C sources of the package node-llhttp.
 find_package(llhttp QUIET)
