@@ -327,6 +327,9 @@ int sk_server_run(const struct sk_config *config, struct sk_error *reterr)
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < config->warning_count; i++)
         sk_log(SK_LOG_WARN, "configuration", "note", config->warnings[i]);
+    if (config->retention_enabled)
+        sk_log(SK_LOG_WARN, "configuration", "note",
+               "compactor.retention_enabled: this version deletes nothing by age; watch the disk");
     budgets_init(&s);
     enum sk_err err = uv_loop_init(&s.loop) == 0 ? lock_take(&s, reterr) : SK_EIO;
     if (err == SK_OK)
