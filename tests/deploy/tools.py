@@ -54,7 +54,9 @@ TOOLS = {
     "etcd": Tool("go.etcd.io/etcd/server/v3", "ETCD_VERSION", "go.etcd.io/etcd/server/v3",
                  heavy=True),
     "kube-apiserver": Tool("k8s.io/kubernetes", "KUBERNETES_VERSION",
-                           "k8s.io/kubernetes/cmd/kube-apiserver", heavy=True),
+                           "k8s.io/kubernetes/cmd/kube-apiserver", heavy=True,
+                           # Else it says v0.0.0, and charts refuse it.
+                           ldflags="-X k8s.io/component-base/version.gitVersion=@VERSION@"),
     "kubectl": Tool("k8s.io/kubernetes", "KUBERNETES_VERSION", "k8s.io/kubernetes/cmd/kubectl",
                     heavy=True),
     "promtool": Tool("github.com/prometheus/prometheus", "PROMETHEUS_MODULE",
@@ -141,7 +143,7 @@ def build_program(name: str, target: Path) -> None:
     with open(work / "go.mod", "a", encoding="utf-8") as f:
         f.write("\n" + "\n".join(lines) + "\n")
     run(["go", "build", "-mod=mod", "-trimpath", "-tags", tool.tags, "-ldflags",
-         ("-s -w " + tool.ldflags).strip(), "-o", str(target), tool.package], work)
+         "-s -w " + tool.ldflags.replace("@VERSION@", wanted), "-o", str(target), tool.package], work)
 
 
 def build_collector(target: Path) -> None:
