@@ -252,6 +252,10 @@ def check_each_once(stack: Stack, count: int) -> None:
         time.sleep(1)
         have = found()
     missing = [n for n in range(count) if f"{n:06d}" not in have]
+    if missing:  # who lost them: what the collector gave up, and when skald stopped and replayed
+        text = stack.collector.text() + stack.skald.log()
+        words = ("Exporting failed", "Dropping", "replay", "stop", "level=warn", "level=error")
+        print("\n".join(x[:400] for x in text.splitlines() if any(w in x for w in words)))
     assert not missing, f"{len(missing)} of {count} are missing: {missing[:3]}...{missing[-3:]}"
     twice = [n for n, k in have.items() if k > 1]
     assert not twice, f"{len(twice)} of {count} twice: {twice[:5]}"
