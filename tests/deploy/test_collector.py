@@ -230,6 +230,8 @@ def tail_through_restarts() -> None:
                 stack.skald.stop(how)
                 time.sleep(3)
                 stack.skald.start()
+            # A batch in memory that waits to be repeated (30 s at most) would go with the collector.
+            time.sleep(35)
             stack.collector.stop()
             time.sleep(1)
             stack.start_collector()
