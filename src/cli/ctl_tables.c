@@ -20,16 +20,27 @@ const struct sk_ctl_command sk_ctl_commands[] = {
     {"fmt", SK_CTL_CMD_FMT, 0, 0, "", sk_ctl_fmt, "Format a LogQL query read from standard input."},
     {"push", SK_CTL_CMD_PUSH, 0, SIZE_MAX, "[<file> ...]", sk_ctl_push,
      "Send the lines of files, or of standard input, to the server."},
-    {"volume", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
-    {"volume_range", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
-    {"detected-fields", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
-    {"delete", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
+    {"volume", SK_CTL_CMD_VOLUME, 1, 1, "<query>", sk_ctl_volume,
+     "Bytes of each series that matches a selector, over a range of time."},
+    {"volume_range", SK_CTL_CMD_VOLUME_RANGE, 1, 1, "<query>", sk_ctl_volume_range,
+     "The same in steps."},
+    {"detected-fields", SK_CTL_CMD_FIELDS, 1, 2, "<query> [<field>]", sk_ctl_detected_fields,
+     "List the fields that log lines have, or the values of one field."},
+    {"delete create", SK_CTL_CMD_DELETE_CREATE, 1, 1, "<query>", sk_ctl_delete_create,
+     "Ask the server to delete the log lines of a query."},
+    {"delete list", SK_CTL_CMD_DELETE_LIST, 0, 0, "", sk_ctl_delete_list,
+     "List the requests to delete."},
+    {"delete cancel", SK_CTL_CMD_DELETE_CANCEL, 0, 0, "", sk_ctl_delete_cancel,
+     "Cancel a request to delete."},
 };
 const size_t sk_ctl_command_count = SK_COUNT_OF(sk_ctl_commands);
 
 #define OFF(member) offsetof(struct sk_ctl_opts, member)
 #define QUERIES     (SK_CTL_CMD_QUERY | SK_CTL_CMD_INSTANT)
-#define RANGES      (SK_CTL_CMD_QUERY | SK_CTL_CMD_LABELS | SK_CTL_CMD_SERIES | SK_CTL_CMD_STATS)
+#define VOLUMES     (SK_CTL_CMD_VOLUME | SK_CTL_CMD_VOLUME_RANGE)
+#define RANGES                                                                                     \
+    (SK_CTL_CMD_QUERY | SK_CTL_CMD_LABELS | SK_CTL_CMD_SERIES | SK_CTL_CMD_STATS | VOLUMES |       \
+     SK_CTL_CMD_FIELDS | SK_CTL_CMD_DELETE_CREATE)
 
 /* name, letter, kind, commands, member, environment, default, choices, help */
 const struct sk_ctl_flag sk_ctl_flags[] = {
@@ -98,6 +109,11 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
 
     {"limit", '\0', SK_CTL_COUNT, QUERIES, OFF(limit), NULL, "30", NULL,
      "Entries to print; 0 prints all (query only)."},
+    {"limit", '\0', SK_CTL_COUNT, VOLUMES, OFF(limit), NULL, "30", NULL, "Most series to print."},
+    {"limit", '\0', SK_CTL_COUNT, SK_CTL_CMD_FIELDS, OFF(limit), NULL, "100", NULL,
+     "Most fields, or values, to print."},
+    {"line-limit", '\0', SK_CTL_COUNT, SK_CTL_CMD_FIELDS, OFF(line_limit), NULL, "1000", NULL,
+     "Most log lines to look at."},
     {"batch", '\0', SK_CTL_COUNT, SK_CTL_CMD_QUERY, OFF(batch), NULL, "1000", NULL,
      "Most entries of one request."},
     {"since", '\0', SK_CTL_DURATION, RANGES, OFF(since_ns), NULL, "1h", NULL,
@@ -110,6 +126,10 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
      "Point in time, RFC 3339 with a zone."},
     {"step", '\0', SK_CTL_DURATION, SK_CTL_CMD_QUERY, OFF(step_ns), NULL, NULL, NULL,
      "Distance of the points of a metric query."},
+    {"step", '\0', SK_CTL_DURATION, SK_CTL_CMD_VOLUME_RANGE, OFF(step_ns), NULL, "1h", NULL,
+     "Distance of the points."},
+    {"step", '\0', SK_CTL_DURATION, SK_CTL_CMD_FIELDS, OFF(step_ns), NULL, "10s", NULL,
+     "Distance of the points, for queries of metrics."},
     {"interval", '\0', SK_CTL_DURATION, SK_CTL_CMD_QUERY, OFF(interval_ns), NULL, NULL, NULL,
      "Least distance of the entries of a log query."},
     {"forward", '\0', SK_CTL_BOOL, QUERIES, OFF(forward), NULL, NULL, NULL,
@@ -146,6 +166,17 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
 
     {"analyze-labels", '\0', SK_CTL_BOOL, SK_CTL_CMD_SERIES, OFF(analyze_labels), NULL, NULL, NULL,
      "Print how many values each label has instead."},
+    {"targetLabels", '\0', SK_CTL_TEXTS, VOLUMES, OFF(target_labels), NULL, NULL, NULL,
+     "Add up by this label. Repeatable."},
+    {"aggregateByLabels", '\0', SK_CTL_BOOL, VOLUMES, OFF(aggregate_by_labels), NULL, NULL, NULL,
+     "Add up by the names of labels, not by series."},
+
+    {"max-interval", '\0', SK_CTL_TEXT, SK_CTL_CMD_DELETE_CREATE, OFF(max_interval), NULL, NULL,
+     NULL, "Longest time that one part of the work may cover, as a duration."},
+    {"request-id", '\0', SK_CTL_TEXT, SK_CTL_CMD_DELETE_CANCEL, OFF(request_id), NULL, NULL, NULL,
+     "The request to cancel."},
+    {"force", '\0', SK_CTL_BOOL, SK_CTL_CMD_DELETE_CANCEL, OFF(force), NULL, NULL, NULL,
+     "Cancel what has begun, too."},
 
     {"label", '\0', SK_CTL_TEXTS, SK_CTL_CMD_PUSH, OFF(push_labels), NULL, NULL, NULL,
      "A label of the stream, name=value. Repeatable."},
