@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/gotext.h"
+#include "cli/ctl_parallel.h"
 #include "cli/ctl_time.h"
 
 struct parser {
@@ -249,6 +250,21 @@ static enum sk_err missing(const struct parser *p, const char *args)
                         (int)strcspn(args + from, ">"), args + from);
 }
 
+static enum sk_err check_parts(const struct parser *p)
+{
+    const struct sk_ctl_opts *o = p->opts;
+    if (o->parallel_workers < 1 || o->parallel_workers > SK_CTL_WORKERS_MAX)
+        return sk_error_set(p->reterr, SK_EINVAL,
+                            "flag '--parallel-max-workers' must be between 1 and %d",
+                            SK_CTL_WORKERS_MAX);
+    if (o->parallel_duration_ns < SK_NS_PER_S)
+        return sk_error_set(p->reterr, SK_EINVAL, "flag '--parallel-duration' must be at least 1s");
+    if (o->part_merge && o->part_prefix == NULL)
+        return sk_error_set(p->reterr, SK_EINVAL,
+                            "flag '--merge-parts' needs '--part-path-prefix'");
+    return SK_OK;
+}
+
 /* Rules between flags. */
 static enum sk_err check(const struct parser *p)
 {
@@ -256,10 +272,6 @@ static enum sk_err check(const struct parser *p)
     if (o->store_config != NULL || o->remote_schema || o->schema_store != NULL)
         return sk_error_set(p->reterr, SK_EINVAL,
                             "flag '--store-config' is not available in skaldctl: it asks servers");
-    if (o->parallel_workers > 1 || o->part_prefix != NULL || o->part_merge)
-        return sk_error_set(p->reterr, SK_EINVAL,
-                            "flag '--parallel-max-workers' is not available in this version of "
-                            "skaldctl");
     if (o->tail || o->follow)
         return sk_error_set(p->reterr, SK_EINVAL,
                             "flag '--tail' is not available in this version of skaldctl");
@@ -267,6 +279,11 @@ static enum sk_err check(const struct parser *p)
         return sk_error_set(p->reterr, SK_EINVAL, "flag '--stdin' goes with the command 'query'");
     if (o->command->bit == SK_CTL_CMD_QUERY && o->batch == 0)
         return sk_error_set(p->reterr, SK_EINVAL, "flag '--batch' must be at least 1");
+    if (o->command->bit == SK_CTL_CMD_QUERY) {
+        enum sk_err err = check_parts(p);
+        if (err != SK_OK)
+            return err;
+    }
     if (o->args.count < o->command->args_min)
         return missing(p, o->command->args);
     if (o->command->bit == SK_CTL_CMD_DELETE_CANCEL && o->request_id == NULL)

@@ -50,10 +50,14 @@ class Handler(socketserver.StreamRequestHandler):
                 head += line
             length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
             body = self.rfile.read(int(length.group(1))) if length else b""
-            self.server.requests.append(Request(head[:-4], body))
+            request = Request(head[:-4], body)
+            self.server.requests.append(request)
             self.server.arrived.set()
             answers = self.server.answers
-            self.wfile.write(answers.pop(0) if answers else answer(599, b"no answer left"))
+            if self.server.respond:
+                self.wfile.write(self.server.respond(request))
+            else:
+                self.wfile.write(answers.pop(0) if answers else answer(599, b"no answer left"))
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -63,6 +67,7 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests, self.answers = [], []
+        self.respond = None  # a function from request to answer, instead of the list
         self.arrived = threading.Event()
         self.addr = "http://127.0.0.1:%d" % self.server_address[1]
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()

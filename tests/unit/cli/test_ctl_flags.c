@@ -119,7 +119,10 @@ static void what_is_not_there_yet_is_refused_by_name(void **state)
     assert_string_equal(err.text, "flag '--tail' is not available in this version of skaldctl");
     assert_int_equal(PARSE("--stdin", "query", "{a}"), SK_OK);
     assert_int_equal(PARSE("--stdin", "labels"), SK_EINVAL);
-    assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=2"), SK_EINVAL);
+    assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=2"), SK_OK);
+    assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=0"), SK_EINVAL);
+    assert_int_equal(PARSE("query", "{a}", "--merge-parts"), SK_EINVAL);
+    assert_string_equal(err.text, "flag '--merge-parts' needs '--part-path-prefix'");
     assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=1"), SK_OK);
 }
 
