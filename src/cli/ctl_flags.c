@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/gotext.h"
+#include "cli/ctl_complete.h"
 #include "cli/ctl_parallel.h"
 #include "cli/ctl_time.h"
 
@@ -317,7 +318,8 @@ enum sk_err sk_ctl_opts_parse(struct sk_ctl_opts *opts, int argc, const char *co
     }
     if (err == SK_OK)
         err = fill(&p);
-    bool asks = opts->help || opts->help_long || opts->help_man || opts->version;
+    bool asks = opts->help || opts->help_long || opts->help_man || opts->version ||
+                opts->script[SK_CTL_BASH] || opts->script[SK_CTL_ZSH] || opts->script[SK_CTL_FISH];
     if (err == SK_OK && !asks && opts->command != NULL)
         err = check(&p);
     if (err == SK_OK && !asks && opts->command == NULL && p.group != NULL)

@@ -23,6 +23,7 @@ struct sk_ctl_opts {
     struct sk_ctl_texts args;
 
     bool help, help_long, help_man, version;
+    bool script[3]; /* by enum sk_ctl_shell */
     const char *addr;
     const char *username, *password;
     const char *bearer_token, *bearer_token_file, *auth_header;
@@ -131,5 +132,8 @@ SK_MUST_CHECK enum sk_err sk_ctl_opts_range(const struct sk_ctl_opts *opts, int6
 
 /* The help: of one command, of the program, or (`all`) of the program with all its commands. */
 void sk_ctl_help(struct sk_strbuf *out, const struct sk_ctl_command *command, bool all);
+
+/* The manual page, for man(1). */
+void sk_ctl_man(struct sk_strbuf *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "cli/ctl_cmds.h"
+#include "cli/ctl_complete.h"
 #include "cli/ctl_flags.h"
 #include "cli/ctl_time.h"
 
@@ -47,6 +48,14 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
     {"help", 'h', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(help), NULL, NULL, NULL, "Show this help."},
     {"help-long", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(help_long), NULL, NULL, NULL,
      "Show the help of all commands."},
+    {"help-man", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(help_man), NULL, NULL, NULL,
+     "Print the manual page, for man(1)."},
+    {"completion-script-bash", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(script[SK_CTL_BASH]), NULL,
+     NULL, NULL, "Print the completion script for bash."},
+    {"completion-script-zsh", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(script[SK_CTL_ZSH]), NULL, NULL,
+     NULL, "Print the completion script for zsh."},
+    {"completion-script-fish", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(script[SK_CTL_FISH]), NULL,
+     NULL, NULL, "Print the completion script for fish."},
     {"version", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(version), NULL, NULL, NULL,
      "Show the version."},
     {"addr", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(addr), "LOKI_ADDR", "http://localhost:3100",
@@ -103,9 +112,12 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
      SK_CTL_LAYOUTS, "Format of times in the default output."},
     {"log.level", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(log_level), NULL, "error", NULL,
      "debug, info, warn or error."},
-    {"stdin", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(from_stdin), NULL, NULL, NULL, NULL},
-    {"cpuprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(cpuprofile), NULL, NULL, NULL, NULL},
-    {"memprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(memprofile), NULL, NULL, NULL, NULL},
+    {"stdin", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(from_stdin), NULL, NULL, NULL,
+     "Run the query over the lines of standard input, without a server."},
+    {"cpuprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(cpuprofile), NULL, NULL, NULL,
+     "Taken for the sake of scripts, without effect."},
+    {"memprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(memprofile), NULL, NULL, NULL,
+     "Taken for the sake of scripts, without effect."},
 
     {"limit", '\0', SK_CTL_COUNT, QUERIES, OFF(limit), NULL, "30", NULL,
      "Entries to print; 0 prints all (query only)."},
