@@ -2,6 +2,9 @@
 # Manual pages and completion scripts. The programs print them from their tables of flags, so that
 # they cannot be out of date; a build for another machine cannot run them and goes without.
 include(GNUInstallDirs)
+if(TARGET skaldctl) # not in an image that holds the server alone
+  install(FILES ${CMAKE_SOURCE_DIR}/docs/man/skald.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+endif()
 if(CMAKE_CROSSCOMPILING OR NOT TARGET skald OR NOT TARGET skaldctl)
   return()
 endif()

@@ -25,7 +25,8 @@ BEGIN {
     print ".SH DESCRIPTION"
     print "Takes in logs over HTTP, keeps them in files, and answers queries in LogQL."
     print "Configuration is the one of Loki: a YAML file, and a flag for each of its keys."
-    print "Flags win over the file."
+    print "Flags win over the file. How the server is run is told by"
+    print ".BR skald (8)."
     print ".SH FLAGS"
 }
 
@@ -55,5 +56,6 @@ END {
     print "0 after a stop by SIGTERM or SIGINT and for flags that only print; another one if the"
     print "configuration is wrong or the server cannot start."
     print ".SH SEE ALSO"
+    print ".BR skald (8),"
     print ".BR skaldctl (1)"
 }

@@ -273,9 +273,6 @@ static enum sk_err check(const struct parser *p)
     if (o->store_config != NULL || o->remote_schema || o->schema_store != NULL)
         return sk_error_set(p->reterr, SK_EINVAL,
                             "flag '--store-config' is not available in skaldctl: it asks servers");
-    if (o->tail || o->follow)
-        return sk_error_set(p->reterr, SK_EINVAL,
-                            "flag '--tail' is not available in this version of skaldctl");
     if (o->from_stdin && o->command->bit != SK_CTL_CMD_QUERY)
         return sk_error_set(p->reterr, SK_EINVAL, "flag '--stdin' goes with the command 'query'");
     if (o->command->bit == SK_CTL_CMD_QUERY && o->batch == 0)

@@ -25,7 +25,7 @@ static const char tail[] =
     "journalctl \\-f | skaldctl push \\-\\-label=job=journal\n"
     "skaldctl delete create \\(aq{job=\"nginx\"} |= \"secret\"\\(aq \\-\\-since=24h\n"
     ".fi\n"
-    ".SH SEE ALSO\n.BR skald (1)\n";
+    ".SH SEE ALSO\n.BR skald (8)\n";
 
 /* Text of a page: no hyphens where the reader should copy a minus, no requests by accident. */
 static void put(struct sk_strbuf *out, const char *text)

@@ -408,6 +408,8 @@ int sk_ctl_query(const struct sk_ctl_opts *opts)
     int64_t start_ns, end_ns;
     if (opts->from_stdin)
         return query_stdin(opts);
+    if (opts->tail || opts->follow)
+        return sk_ctl_tail(opts);
     if (opts->parallel_workers > 1 || opts->part_prefix != NULL)
         return sk_ctl_parallel(opts);
     if (sk_ctl_opts_range(opts, &start_ns, &end_ns, &e) != SK_OK) {

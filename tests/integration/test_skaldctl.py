@@ -308,7 +308,7 @@ class HeadersAndErrors(Case):
         r = self.run_ctl("--nope")
         self.assertEqual((r.code, r.err),
                          (1, "skaldctl: error: unknown long flag '--nope', try --help\n"))
-        for args in (["query", "--tail", "{}"], ["query", "--store-config=x", "{}"]):
+        for args in (["query", "--store-config=x", "{}"], ["query", "--remote-schema", "{}"]):
             r = self.run_ctl(*args)
             self.assertEqual(r.code, 1)
             self.assertIn("is not available in", r.err)

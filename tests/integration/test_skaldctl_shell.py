@@ -120,6 +120,8 @@ class Manual(unittest.TestCase):
             self.assertIn(flag.replace("-", "\\-"), page)
             if text:
                 self.assertIn(flag, text)
+        for command in words(""):
+            self.assertRegex(page, r'\n\.SS "%s[ "]' % command.replace("-", r"\\-"))
 
     def test_the_server_has_one_too(self):
         build = os.path.dirname(ctltest.PROGRAM)
