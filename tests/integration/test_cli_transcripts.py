@@ -5,6 +5,7 @@
 The sessions were recorded on 2026-11-22 with the data of put(). What goes to stdout must be the recorded text, and what
 goes to stderr too, but for the stamps. `logcli` is a link to skaldctl, as people make one.
 """
+import json
 import os
 import re
 import subprocess
@@ -16,7 +17,8 @@ T0 = 1795356000  # 2026-11-22T14:00:00Z
 CTL = os.environ.get("SKALDCTL_BIN") or os.path.join(os.path.dirname(skaldtest.BIN), "skaldctl")
 RANGE = "--from=2026-11-22T14:00:00Z --to=2026-11-22T14:40:00Z"
 STAMP = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", re.M)
-LIMITS = "reject_old_samples: false, creation_grace_period: 87600h, volume_enabled: true"
+LIMITS = "reject_old_samples: false, creation_grace_period: 87600h, volume_enabled: true, deletion_mode: filter-and-delete"
+COMPACTOR = "compactor: {retention_enabled: true, delete_request_store: filesystem}\n"
 COMMON = 'Common labels: {app="cli", env="dev", service_name="cli"}\n'
 
 
@@ -145,10 +147,21 @@ def fields(sh):
 
 
 def deletion(sh):
-    """The texts of success are in test_skaldctl_index.py; a server without the compactor's part answers 404."""
+    """As far as the server has the endpoint; the requests themselves are in test_skaldctl_index.py."""
     got = sh.run("logcli -q delete cancel --request-id=zzz")
     assert got[0] == 1 and got[1] == "" and got[2].startswith("Error response from server: "), got
     assert got[2].endswith("Error cancelling delete request: run out of attempts while querying the server\n"), got
+    if sh.server.get("/loki/api/v1/delete")[0] == 404:
+        return
+    assert "could not find delete request with given id" in got[2], got
+    sh.check("logcli -q delete create %s --max-interval=1h '{app=\"nope\"}'" % RANGE,
+             "Delete request created successfully\n", "")
+    sh.check("logcli -q delete list", 'Found 1 delete requests:\nQuery: {app="nope"}\nStart Time: 2026-11-22T14:00:00Z\n'
+             "End Time: 2026-11-22T14:40:00Z\nStatus: received\n---\n", "")
+    found = json.loads(sh.run("logcli -q delete list -o jsonl")[1])
+    assert found == [{"start_time": T0, "end_time": T0 + 2400, "query": '{app="nope"}', "status": "received"}], found
+    one = json.loads(sh.server.get("/loki/api/v1/delete")[1])[0]["request_id"]
+    sh.check("logcli -q delete cancel --request-id=%s" % one, "Delete request %s cancelled successfully\n" % one, "")
 
 
 def faults(sh):
@@ -209,7 +222,7 @@ def main():
         run.__name__ = session.__name__
         return run
 
-    with Server(limits=LIMITS) as server:
+    with Server(limits=LIMITS, extra=COMPACTOR) as server:
         put(server)
         sh = Shell(server)
         skaldtest.run([of(s, sh) for s in sessions])
