@@ -11,6 +11,12 @@ int sk_ctl_instant_query(const struct sk_ctl_opts *opts);
 int sk_ctl_labels(const struct sk_ctl_opts *opts);
 int sk_ctl_series(const struct sk_ctl_opts *opts);
 int sk_ctl_stats(const struct sk_ctl_opts *opts);
+int sk_ctl_volume(const struct sk_ctl_opts *opts);
+int sk_ctl_volume_range(const struct sk_ctl_opts *opts);
+int sk_ctl_detected_fields(const struct sk_ctl_opts *opts);
+int sk_ctl_delete_create(const struct sk_ctl_opts *opts);
+int sk_ctl_delete_list(const struct sk_ctl_opts *opts);
+int sk_ctl_delete_cancel(const struct sk_ctl_opts *opts);
 int sk_ctl_fmt(const struct sk_ctl_opts *opts);
 int sk_ctl_push(const struct sk_ctl_opts *opts);
 
