@@ -143,6 +143,7 @@ static enum sk_err log_query(struct call *call, const struct range_params *p,
                              .sources = call->api->opt.sources,
                              .source_count = call->api->opt.source_count,
                              .budget = call->api->opt.query_budget,
+                             .pool = call->api->opt.pool,
                              .stop = &call->stop};
     if (lim->query_timeout_ns > 0)
         q.deadline_mono_ns = sk_clock_mono_ns() + lim->query_timeout_ns;
