@@ -15,7 +15,7 @@ enum { SK_SCAN_META_PAIRS_MAX = 4096, SK_SCAN_META_BYTES_KEPT = 64 };
 
 #define SK_SCAN_READER_BYTES_MAX (512u << 20)
 
-/* A pipeline may take 50 us for an entry: so many are run before sk_query_interrupted() is asked. */
+/* A pipeline may take 50 us for an entry: sk_query_interrupted() is asked after so many. */
 enum { SK_SCAN_ENTRIES_UNASKED = 256 };
 
 /* ---- texts of failures, for clients ---- */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protects what may be done in parts: a span of time cut in two and joined gives the answer of the
  * whole; several workers answer as one does; the search of a whole block for a text finds the lines
- * that hold it, and line filters let through what a look at each line does. */
+ * that hold it; and log queries end with their account. */
 #include "lib/testlib.h"
 
 #include <stdio.h>
 
+#include "base/budget.h"
 #include "base/workpool.h"
-#include "labels/regex.h"
 #include "lib/query_gen.h"
 #include "logql/parse.h"
 #include "querier/metric_query.h"
@@ -148,6 +148,65 @@ static void workers_do_not_matter_to_log_queries(void **state)
     sk_workpool_destroy(pool);
 }
 
+/* ---- limits ---- */
+
+/* However large the limit is, the account ends the query, and gets all back. */
+static void log_queries_have_an_end(void **state)
+{
+    (void)state;
+    struct sk_workpool *pool = pool_make();
+    struct sk_arena arena;
+    struct mem_source m;
+    struct sk_budget budget;
+    struct sk_error why;
+    struct sk_log_result result;
+    const struct sk_ast_expr *expr;
+    mem_source_init(&m);
+    m.unit_bytes = 8u << 20;
+    for (int i = 0; i < 40000; i++) {
+        char text[32];
+        struct sk_label label = {SK_STR("a"), sk_str_from(i % 2 == 0 ? "x" : "y")};
+        struct mem_stream *s = mem_stream_of(&m, (struct sk_labelset){&label, 1});
+        (void)snprintf(text, sizeof(text), "%d", i);
+        if (i % 4000 < 2)
+            mem_unit_begin(&m, s);
+        mem_entry(&m, s, i, sk_str_from(text), (struct sk_labelset){NULL, 0});
+    }
+    struct sk_source source = mem_source_of(&m);
+    sk_arena_init(&arena, 1u << 20, NULL);
+    assert_int_equal(sk_logql_parse(&arena, SK_STR("{a=~\".+\"}"), &expr, &why), SK_OK);
+    struct sk_log_query q = {.tenant = SK_STR("t"),
+                             .log = &expr->u.log,
+                             .end_ns = 1000000,
+                             .limit = UINT64_MAX,
+                             .sources = &source,
+                             .source_count = 1,
+                             .budget = &budget};
+    for (int i = 0; i < 4; i++) {
+        _Atomic bool stop = true;
+        q.pool = i % 2 == 0 ? NULL : pool;
+        q.forward = i / 2 == 0;
+        sk_budget_init(&budget, 4u << 20, NULL); /* half of what 40000 short lines need */
+        assert_int_equal(sk_log_query_run(&q, &result, &why), SK_ENOMEM);
+        assert_int_equal(sk_budget_used(&budget), 0);
+        budget.limit_bytes = 64u << 20;
+        assert_int_equal(sk_log_query_run(&q, &result, &why), SK_OK);
+        assert_int_equal(result.count, 40000);
+        assert_true(sk_budget_used(&budget) > 6u << 20);
+        sk_log_result_deinit(&result);
+        assert_int_equal(sk_budget_used(&budget), 0);
+        q.stop = &stop;
+        assert_int_equal(sk_log_query_run(&q, &result, &why), SK_ECANCELED);
+        q.stop = NULL;
+        q.deadline_mono_ns = 1;
+        assert_int_equal(sk_log_query_run(&q, &result, &why), SK_ETIMEDOUT);
+        q.deadline_mono_ns = 0;
+    }
+    sk_arena_deinit(&arena);
+    mem_source_deinit(&m);
+    sk_workpool_destroy(pool);
+}
+
 /* ---- metric queries ---- */
 
 static void metric_print(struct one *o, int64_t start_ns, int64_t end_ns, struct sk_workpool *pool,
@@ -272,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_queries_are_the_sum_of_their_parts),
         cmocka_unit_test(workers_do_not_matter_to_log_queries),
+        cmocka_unit_test(log_queries_have_an_end),
         cmocka_unit_test(metric_queries_are_the_sum_of_their_parts),
         cmocka_unit_test(block_search_finds_lines),
     };
