@@ -56,6 +56,13 @@ def rss_mb(s):
         return next(int(x.split()[1]) for x in f if x.startswith("VmRSS")) / 1024
 
 
+def slack(s):
+    """Sanitizers are slower and keep memory of their own: their figures are printed, and judged loosely."""
+    with open("/proc/%d/maps" % s.proc.pid) as f:
+        text = f.read()
+    return 10 if "libasan" in text or "libtsan" in text else 1
+
+
 def params(query, **kw):
     return dict({"query": query, "start": START, "end": END, "step": "15s", "limit": 5000}, **kw)
 
@@ -112,7 +119,7 @@ def twenty_at_once():
         assert not bad, bad[:3]
         assert sum(answers.values()) == 20, answers
         assert answers.get(200, 0) > 0, answers
-        assert peak[0] < LIMIT_MB + MARGIN_MB, peak[0]
+        assert peak[0] < slack(s) * (LIMIT_MB + MARGIN_MB), peak[0]
         assert max(small) < 10, max(small)  # it waits for a worker, not for all of the queries
         assert s.get("/loki/api/v1/query_range", params('{app="a1"}', limit=3))[0] == 200
         metrics = s.get("/metrics")[1].decode()
@@ -140,7 +147,7 @@ def timeouts_hold():
             late = time.monotonic() - begin - 0.2
             print("      %-30.30s answered %d, %.0f ms behind the timeout" % (q, status, 1000 * late))
             assert status == 504 and b"request timed out" in data, (status, data[:200])
-            assert late < 0.5, late
+            assert late < 0.5 * slack(s), late
 
 
 def cancelled_queries_end():
@@ -158,7 +165,7 @@ def cancelled_queries_end():
                     last, end = busy_s(s), time.monotonic()
                 assert end - begin < 10, "it goes on"
             print("      %-30.30s busy for %.0f ms after its client left" % (q, 1000 * (end - begin)))
-            assert end - begin < 0.5, end - begin
+            assert end - begin < 0.5 * slack(s), end - begin
 
 
 if __name__ == "__main__":
