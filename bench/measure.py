@@ -10,6 +10,9 @@ Rows of the table and their targets:
            caches warm; half of what unpacking zstd and one memmem reach together
   count... raw MB per server CPU second of the metric queries in METRICS over the flushed day, in steps of
            five minutes, caches warm; shares of what snappy unpacking alone reaches
+  two...   CPU time of the busiest thread in a query with -skald.workers=1 over that with 2: how much
+           sooner the answer is there when both have a processor to themselves. Wall times are printed
+           beside it; they say the same on a machine that has nothing else to do
 
   memory   RSS on an empty folder, and 3 s after a restart on the flushed day
   ready    seconds from exec to the first 200 of /ready, after a clean stop
@@ -35,6 +38,7 @@ NEEDLE = "nosuchtoken42xq"
 IDLE_RSS_MB = 10
 RESTART_RSS_MB = 40
 READY_S = 1.0
+TWO_WORKERS = 1.8
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 ALL = '{env=~".+"}'
@@ -105,11 +109,11 @@ class Server:
         query = "?" + urllib.parse.urlencode(params) if params else ""
         return OPENER.open(self.url + path + query, timeout=timeout).read()
 
-    def start(self):
+    def start(self, *args):
         """Seconds until /ready."""
         begin = time.monotonic()
         with open(self.log, "a", encoding="utf-8") as log:
-            self.process = subprocess.Popen([self.skald, f"-config.file={self.config}"],
+            self.process = subprocess.Popen([self.skald, f"-config.file={self.config}", *args],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         while time.monotonic() - begin < 120:
             if self.process.poll() is not None:
@@ -241,6 +245,39 @@ def metric_query(server, info, name, query, raw_mb):
     return rate(server, name, raw_mb, once)
 
 
+def threads_s(server):
+    """CPU time of each thread."""
+    times = {}
+    for tid in os.listdir(f"/proc/{server.process.pid}/task"):
+        with open(f"/proc/{server.process.pid}/task/{tid}/schedstat", encoding="ascii") as f:
+            times[tid] = int(f.read().split()[0]) / 1e9
+    return times
+
+
+def two_workers(server, info):
+    """By query: CPU time of the busiest thread with one worker over that with two."""
+    start = info["start"] // 300 * 300
+    span = {"start": str(start), "end": str(start + 86400)}
+    queries = {"search": dict(span, query='{env=~".+"} |= "%s"' % NEEDLE, limit=100)}
+    for name, query, _ in METRICS[1], METRICS[3]:
+        queries[name] = dict(span, query=query, step="300")
+    busiest, walls = {}, {}
+    for workers in 1, 2:
+        server.start(f"-skald.workers={workers}")
+        for name, params in queries.items():
+            for _ in range(9):
+                begin, before = time.monotonic(), threads_s(server)
+                server.get("/loki/api/v1/query_range", params)
+                walls.setdefault((name, workers), []).append(time.monotonic() - begin)
+                busiest.setdefault((name, workers), []).append(
+                    max(t - before.get(tid, 0) for tid, t in threads_s(server).items()))
+        server.stop()
+    for name in queries:
+        one, two = min(walls[name, 1]), min(walls[name, 2])
+        print(f"{name}: {one * 1000:.0f} ms of wall time with one worker, {two * 1000:.0f} ms with two")
+        yield f"two workers, {name}", sorted(busiest[name, 1])[4] / sorted(busiest[name, 2])[4]
+
+
 def measure(args):
     limits = read_limits(args.day + ".limits")
     with open(args.day + ".json", encoding="ascii") as f:
@@ -264,6 +301,8 @@ def measure(args):
             rows.insert(2 + i, (name, metric_query(server, info, name, query, raw_mb), "MB/CPU s",
                                 share * limits["snappy"], "at least"))
         server.stop()
+        if os.cpu_count() >= 2:
+            rows += [(name[:26], ratio, "times one", TWO_WORKERS, "at least") for name, ratio in two_workers(server, info)]
         size = sum(os.path.getsize(os.path.join(d, n)) for d, _, names
                    in os.walk(os.path.join(server.data, "chunks")) for n in names)
         print(f"chunks and indexes: {size / 1e6:.1f} MB, {size / 1e6 / raw_mb:.4f} of the lines")

@@ -4,6 +4,7 @@
 #   sk_library(name SOURCES a.c b.c DEPS base labels LIBS PkgConfig::x)   one folder of src/
 #   sk_program(name SOURCES main.c DEPS cli)                              an executable
 #   sk_test(folder test_a.c ... [DEPS ...] [LIBS ...])                    one cmocka program per file
+#   sk_threaded(unit.base.test_x ...)                                     tests for the preset tsan
 #   sk_fuzz(fuzz_x DEPS chunk)                                            fuzz/fuzz_x.c
 
 add_library(sk_flags INTERFACE)
@@ -70,6 +71,15 @@ function(sk_test folder)
     add_test(NAME unit.${folder}.${name} COMMAND ${name})
     set_tests_properties(unit.${folder}.${name} PROPERTIES LABELS unit TIMEOUT 300)
   endforeach()
+endfunction()
+
+# Tests of what uses several threads: ctest --preset tsan -L tsan
+function(sk_threaded)
+  if("${SK_SANITIZE}" STREQUAL "thread")
+    set_property(TEST ${ARGN} APPEND PROPERTY LABELS tsan)
+    set_property(TEST ${ARGN} APPEND PROPERTY
+      ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tools/tsan.supp")
+  endif()
 endfunction()
 
 # With SK_FUZZ a libFuzzer program; always a replay program that ctest runs over the corpus.

@@ -124,6 +124,7 @@ enum sk_err log_query(struct call *call, const struct range_params *p, const str
                              .sources = call->sources,
                              .source_count = call->source_count,
                              .budget = call->api->opt.query_budget,
+                             .pool = call->api->opt.pool,
                              .stop = &call->stop};
     if (lim->query_timeout_ns > 0)
         q.deadline_mono_ns = sk_clock_mono_ns() + lim->query_timeout_ns;

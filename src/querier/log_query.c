@@ -4,7 +4,13 @@
  * Units of all streams are sorted by time, and reading stops when the kept entries are complete and
  * no unit left can hold a better one. A block is searched as a whole for the pipeline's needle;
  * only entries that hold it are decoded further. Candidates of a block are then visited from its
- * better end, so that a full result ends the block early. */
+ * better end, so that a full result ends the block early.
+ *
+ * A query that has read much gets helpers (helpers.h), each with a topk of its own; they take units
+ * in the order in which one alone would. Units of a stream that overlap in time form a chain, which
+ * is read by one worker, so that it meets all repeats of an entry; what the others have found then
+ * cannot repeat it, and the best of all is what one alone would find. Workers tell each other the
+ * worst time that still matters. */
 #include "querier/log_query.h"
 
 #include <stdlib.h>
@@ -14,16 +20,34 @@
 #include "base/budget.h"
 #include "base/clock.h"
 #include "base/gotext.h"
+#include "base/workpool.h"
 #include "logql/pipeline.h"
+#include "querier/helpers.h"
 #include "querier/topk.h"
 #include "querier/unit_scan.h"
 
 #define RESULT_ARENA_BYTES_MAX (1u << 30)
+#define HELP_WORTH_BYTES       (4u << 20) /* less is done alone */
 
 struct unit_ref {
     struct sk_sel_stream *stream;
     struct sk_unit *unit;
     uint64_t order; /* of the unit within its stream */
+    size_t chain;
+    struct unit_ref *next; /* left to its worker */
+};
+
+/* What the workers of a query share. */
+struct crew {
+    struct sk_helpers helpers;
+    pthread_mutex_t lock;
+    size_t next;        /* unit; under the lock, as are the next two */
+    struct run **chain; /* who reads it; NULL: nobody yet */
+    size_t chain_count;
+    _Atomic int64_t bound_ns; /* entries that are worse cannot be in the answer */
+    _Atomic bool failed;
+    struct run *list[SK_HELPERS_MAX];
+    size_t count;
 };
 
 struct candidate {
@@ -47,7 +71,38 @@ struct run {
     struct sk_sel_stream *stream_now;
     int64_t start_ns, end_ns; /* of the present split */
     struct sk_error *reterr;
+    struct crew *crew;
+    struct unit_ref *left, *left_last; /* units of its chains that others came by */
+    /* of a helper, which shares `pipeline`, `units` and reads `sel` of the caller's */
+    const struct run *caller;
+    struct sk_log_result own;
+    struct sk_error why;
+    enum sk_err err;
+    bool begun;
 };
+
+/* No entry of this time can get into the answer. */
+static bool hopeless(const struct run *r, int64_t ts_ns)
+{
+    int64_t bound = atomic_load_explicit(&r->crew->bound_ns, memory_order_relaxed);
+    return (r->q->forward ? ts_ns > bound : ts_ns < bound) || sk_topk_hopeless(&r->top, ts_ns);
+}
+
+/* As many better ones as are asked for are known. */
+static void bound_tell(struct run *r)
+{
+    int64_t worst, bound = atomic_load_explicit(&r->crew->bound_ns, memory_order_relaxed);
+    if (r->q->interval_ns > 0 || !sk_topk_full(&r->top, &worst))
+        return;
+    while ((r->q->forward ? worst < bound : worst > bound) &&
+           !atomic_compare_exchange_weak(&r->crew->bound_ns, &bound, worst))
+        continue;
+}
+
+static enum sk_err interrupted(struct run *r)
+{
+    return sk_query_interrupted(r->q->stop, r->q->deadline_mono_ns, r->reterr);
+}
 
 /* ---- matchers ---- */
 
@@ -148,25 +203,23 @@ static enum sk_err block_run(struct run *r, struct unit_ref *u, struct sk_slice 
         r->res->stats.damaged++;
     for (size_t i = 0; i < count && err == SK_OK; i++) {
         const struct candidate *c = &r->cands[r->q->forward ? i : count - 1 - i];
-        if (sk_topk_hopeless(&r->top, c->entry.ts_ns))
+        if (hopeless(r, c->entry.ts_ns))
             break; /* the rest is worse still */
-        err = cand_run(r, u, c);
+        err = i % SK_SCAN_ENTRIES_UNASKED == SK_SCAN_ENTRIES_UNASKED - 1 ? interrupted(r) : SK_OK;
+        if (err == SK_OK)
+            err = cand_run(r, u, c);
     }
+    bound_tell(r);
     return err;
 }
 
 /* ---- units ---- */
 
-static enum sk_err interrupted(struct run *r)
-{
-    return sk_query_interrupted(r->q->stop, r->q->deadline_mono_ns, r->reterr);
-}
-
 static bool block_useless(const struct run *r, const struct sk_unit_block *b)
 {
     /* Loki's own writer leaves empty lines at a block's start out of ts_min: only ts_max is sure */
     return b->ts_max_ns < r->start_ns || b->ts_min_ns >= r->end_ns ||
-           sk_topk_hopeless(&r->top, r->q->forward ? b->ts_min_ns : b->ts_max_ns);
+           hopeless(r, r->q->forward ? b->ts_min_ns : b->ts_max_ns);
 }
 
 static enum sk_err unit_run(struct run *r, struct unit_ref *u)
@@ -235,10 +288,16 @@ static enum sk_err units_list(struct run *r)
     for (size_t i = 0; i < r->sel.stream_count; i++) {
         size_t from = n;
         for (struct sk_unit *u = r->sel.streams[i]->units; u != NULL; u = u->next)
-            r->units[n++] = (struct unit_ref){r->sel.streams[i], u, 0};
+            r->units[n++] = (struct unit_ref){.stream = r->sel.streams[i], .unit = u};
         qsort(r->units + from, n - from, sizeof(*r->units), unit_order_cmp);
-        for (size_t k = from; k < n; k++)
+        int64_t through = INT64_MIN;
+        for (size_t k = from; k < n; k++) {
+            const struct sk_unit *u = r->units[k].unit;
             r->units[k].order = k - from + 1;
+            r->crew->chain_count += k == from || u->from_ns > through;
+            r->units[k].chain = r->crew->chain_count - 1;
+            through = u->through_ns > through ? u->through_ns : through;
+        }
     }
     qsort(r->units, n, sizeof(*r->units), r->q->forward ? unit_oldest_cmp : unit_newest_cmp);
     return SK_OK;
@@ -247,23 +306,25 @@ static enum sk_err units_list(struct run *r)
 static bool unit_clip(const struct run *r, const struct sk_unit *u, int64_t start, int64_t end)
 {
     return u->through_ns < start || u->from_ns >= end ||
-           sk_topk_hopeless(&r->top, r->q->forward ? u->from_ns : u->through_ns);
+           hopeless(r, r->q->forward ? u->from_ns : u->through_ns);
 }
 
-/* All units over [start, end). Entries before a chunk's own start do not exist for readers. */
+static enum sk_err unit_span(struct run *r, struct unit_ref *u, int64_t start, int64_t end)
+{
+    if (unit_clip(r, u->unit, start, end))
+        return SK_OK;
+    /* entries before a chunk's own start do not exist for readers */
+    r->start_ns = start > u->unit->from_ns ? start : u->unit->from_ns;
+    r->end_ns = end;
+    return unit_run(r, u);
+}
+
 static enum sk_err span_run(struct run *r, int64_t start, int64_t end)
 {
-    for (size_t i = 0; i < r->sel.unit_count; i++) {
-        struct unit_ref *u = &r->units[i];
-        if (unit_clip(r, u->unit, start, end))
-            continue;
-        r->start_ns = start > u->unit->from_ns ? start : u->unit->from_ns;
-        r->end_ns = end;
-        enum sk_err err = unit_run(r, u);
-        if (err != SK_OK)
-            return err;
-    }
-    return SK_OK;
+    enum sk_err err = SK_OK;
+    for (size_t i = 0; i < r->sel.unit_count && err == SK_OK; i++)
+        err = unit_span(r, &r->units[i], start, end);
+    return err;
 }
 
 /* With an interval the hours are taken one by one: the first `limit` of each, thinned out. */
@@ -287,6 +348,157 @@ static enum sk_err splits_run(struct run *r)
     return SK_OK;
 }
 
+/* ---- several workers ---- */
+
+/* The next unit for this worker; what it comes by that is of another's chain is left to that. NULL:
+ * none is left. A worker that is done has got all of its units: no others are dealt any more. */
+static struct unit_ref *unit_take(struct run *r, size_t count)
+{
+    struct crew *crew = r->crew;
+    struct unit_ref *u = NULL;
+    pthread_mutex_lock(&crew->lock);
+    while (r->left == NULL && u == NULL && crew->next < count) {
+        struct unit_ref *k = &r->units[crew->next++];
+        struct run *who = crew->chain[k->chain];
+        if (who == NULL || who == r) {
+            crew->chain[k->chain] = r;
+            u = k;
+        } else {
+            *(who->left == NULL ? &who->left : &who->left_last->next) = k;
+            who->left_last = k;
+        }
+    }
+    if (u == NULL && r->left != NULL) {
+        u = r->left;
+        r->left = u->next;
+    }
+    pthread_mutex_unlock(&crew->lock);
+    return u;
+}
+
+static void units_run(struct run *r, size_t count);
+
+static enum sk_err run_begin(struct run *r)
+{
+    const struct sk_log_query *q = r->q;
+    r->begun = true;
+    sk_topk_init(&r->top, r->res, q->limit, q->interval_ns > 0, q->forward);
+    enum sk_err err =
+        sk_pipeline_run_create(r->pipeline, SK_SCAN_READER_BYTES_MAX, q->budget, &r->pipe);
+    if (err == SK_OK)
+        err = sk_unit_scan_init(&r->scan, q->budget);
+    return err == SK_OK ? SK_OK : budget_error(r);
+}
+
+static void run_end(struct run *r)
+{
+    r->res->stats.packed_bytes += r->scan.reader.packed_bytes;
+    r->res->stats.raw_bytes += r->scan.reader.raw_bytes;
+    r->res->stats.chunks += r->scan.reader.chunks_opened;
+    sk_unit_scan_deinit(&r->scan);
+    sk_pipeline_run_destroy(r->pipe);
+    sk_free(r->cands);
+}
+
+static void helper_run(void *ctx)
+{
+    struct run *r = ctx;
+    int64_t cpu = sk_clock_cpu_ns();
+    r->err = run_begin(r);
+    if (r->err == SK_OK)
+        units_run(r, r->caller->sel.unit_count);
+    else
+        atomic_store(&r->crew->failed, true);
+    run_end(r);
+    r->own.stats.cpu_ns = sk_clock_cpu_ns() - cpu;
+}
+
+static void helpers_start(struct run *r)
+{
+    struct crew *crew = r->crew;
+    size_t help = sk_workpool_threads(r->q->pool) - 1;
+    while (crew->count < help && crew->count < SK_HELPERS_MAX) {
+        struct run *h = sk_calloc(1, sizeof(*h));
+        if (h == NULL)
+            return;
+        *h = (struct run){.q = r->q,
+                          .pipeline = r->pipeline,
+                          .units = r->units,
+                          .crew = crew,
+                          .caller = r,
+                          .own.budget = r->q->budget};
+        h->res = &h->own;
+        h->reterr = &h->why;
+        sk_arena_init(&h->own.arena, RESULT_ARENA_BYTES_MAX, r->q->budget);
+        if (!sk_helpers_start(&crew->helpers, r->q->pool, helper_run, h)) {
+            sk_free(h);
+            return;
+        }
+        crew->list[crew->count++] = h;
+    }
+}
+
+/* Units until none is left, or somebody has failed. The caller gets help when there is more to do
+ * than it has done. */
+static void units_run(struct run *r, size_t count)
+{
+    bool alone = r->caller == NULL && r->q->pool != NULL;
+    uint64_t bytes = 0;
+    while (r->err == SK_OK && !atomic_load_explicit(&r->crew->failed, memory_order_relaxed)) {
+        struct unit_ref *u = unit_take(r, count);
+        if (u == NULL)
+            return;
+        if (unit_clip(r, u->unit, r->q->start_ns, r->q->end_ns))
+            continue;
+        r->err = unit_span(r, u, r->q->start_ns, r->q->end_ns);
+        bytes += u->unit->checksum != 0 ? (uint64_t)u->unit->kb << 10 : u->unit->bytes;
+        if (alone && bytes >= HELP_WORTH_BYTES) {
+            helpers_start(r);
+            alone = false;
+        }
+    }
+    if (r->err != SK_OK)
+        atomic_store(&r->crew->failed, true);
+}
+
+static void stats_add(struct sk_log_stats *to, const struct sk_log_stats *from)
+{
+    to->lines += from->lines;
+    to->bytes += from->bytes;
+    to->packed_bytes += from->packed_bytes;
+    to->raw_bytes += from->raw_bytes;
+    to->chunks += from->chunks;
+    to->hit_lines += from->hit_lines;
+    to->damaged += from->damaged;
+    to->cpu_ns += from->cpu_ns;
+}
+
+static enum sk_err crew_run(struct run *r)
+{
+    struct crew *crew = r->crew;
+    crew->chain = sk_calloc(crew->chain_count, sizeof(struct run *));
+    if (crew->chain == NULL)
+        return budget_error(r);
+    units_run(r, r->sel.unit_count);
+    sk_helpers_end(&crew->helpers);
+    enum sk_err err = r->err;
+    for (size_t i = 0; i < crew->count; i++) {
+        struct run *h = crew->list[i];
+        stats_add(&r->res->stats, &h->own.stats);
+        if (err == SK_OK && h->err != SK_OK)
+            err = sk_error_set(r->reterr, h->err, "%s", h->why.text);
+        if (err == SK_OK && h->begun && sk_topk_absorb(&r->top, &h->top) != SK_OK)
+            err = budget_error(r);
+        sk_topk_deinit(&h->top);
+        sk_log_result_deinit(&h->own);
+        sk_free(h);
+    }
+    sk_free(crew->chain);
+    return err;
+}
+
+/* ---- the query ---- */
+
 static enum sk_err select_all(struct run *r, struct sk_matcher *m, size_t n)
 {
     const struct sk_log_query *q = r->q;
@@ -301,23 +513,21 @@ static enum sk_err select_all(struct run *r, struct sk_matcher *m, size_t n)
 static enum sk_err run_selected(struct run *r)
 {
     const struct sk_log_query *q = r->q;
-    enum sk_err err =
-        sk_pipeline_run_create(r->pipeline, SK_SCAN_READER_BYTES_MAX, q->budget, &r->pipe);
+    struct crew crew = {.bound_ns = q->forward ? INT64_MAX : INT64_MIN};
+    sk_helpers_init(&crew.helpers);
+    pthread_mutex_init(&crew.lock, NULL);
+    r->crew = &crew;
+    enum sk_err err = run_begin(r);
     if (err == SK_OK)
-        err = sk_unit_scan_init(&r->scan, q->budget);
-    if (err != SK_OK)
-        return budget_error(r);
-    sk_topk_init(&r->top, r->res, q->limit, q->interval_ns > 0, q->forward);
-    err = units_list(r);
+        err = units_list(r);
     if (err == SK_OK)
-        err = q->interval_ns > 0 ? splits_run(r) : span_run(r, q->start_ns, q->end_ns);
-    r->res->stats.packed_bytes = r->scan.reader.packed_bytes;
-    r->res->stats.raw_bytes = r->scan.reader.raw_bytes;
-    r->res->stats.chunks = r->scan.reader.chunks_opened;
-    sk_unit_scan_deinit(&r->scan);
+        err = q->interval_ns > 0 ? splits_run(r) : crew_run(r);
+    run_end(r);
     if (err == SK_OK)
         err = sk_topk_finish(&r->top) == SK_OK ? SK_OK : budget_error(r);
     sk_topk_deinit(&r->top);
+    pthread_mutex_destroy(&crew.lock);
+    sk_helpers_deinit(&crew.helpers);
     return err;
 }
 
@@ -345,13 +555,11 @@ enum sk_err sk_log_query_run(const struct sk_log_query *q, struct sk_log_result 
     if (err == SK_OK)
         err = run_selected(r);
     ret->stats.wall_ns = sk_clock_mono_ns() - wall;
-    ret->stats.cpu_ns = sk_clock_cpu_ns() - cpu;
+    ret->stats.cpu_ns += sk_clock_cpu_ns() - cpu;
     sk_selection_deinit(&r->sel);
     sk_query_matchers_free(m, n);
-    sk_pipeline_run_destroy(r->pipe);
     sk_arena_deinit(&r->arena);
     sk_free(r->units);
-    sk_free(r->cands);
     sk_free(r);
     if (err != SK_OK)
         sk_log_result_deinit(ret);

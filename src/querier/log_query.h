@@ -7,7 +7,9 @@
  * one stream and time out of several chunks are merged by their printed labels. Entries equal in
  * stream, time, line and metadata are given once.
  *
- * Threads: a query runs on one worker. `stop` may be set by any thread; it is looked at per block. */
+ * Threads: called on a worker; others of `pool` help with what turns out to be long, without a
+ * difference to the answer. `stop` may be set by any thread; it is looked at per block
+ * and every few hundred entries. */
 #ifndef SK_QUERIER_LOG_QUERY_H
 #define SK_QUERIER_LOG_QUERY_H
 
@@ -19,6 +21,7 @@
 #include "store/source.h"
 
 struct sk_budget;
+struct sk_workpool;
 
 struct sk_log_query {
     struct sk_str tenant;
@@ -30,6 +33,7 @@ struct sk_log_query {
     const struct sk_source *sources; /* live ones first */
     size_t source_count;
     struct sk_budget *budget; /* may be NULL */
+    struct sk_workpool *pool; /* for helpers; NULL: none */
     int64_t deadline_mono_ns; /* 0: none */
     _Atomic bool *stop;       /* may be NULL */
 };
@@ -73,8 +77,8 @@ struct sk_log_result {
     struct sk_log_stats stats;
 };
 
-/* reterr has the text for the client. SK_EPARSE (pipeline), SK_EUNSUPPORTED, SK_ENOMEM (account used
- * up), SK_ETIMEDOUT, SK_ECANCELED, SK_EIO. */
+/* reterr has the text for the client. SK_EPARSE (pipeline), SK_EUNSUPPORTED, SK_ENOMEM (account
+ * used up), SK_ETIMEDOUT, SK_ECANCELED, SK_EIO. */
 SK_MUST_CHECK enum sk_err sk_log_query_run(const struct sk_log_query *q, struct sk_log_result *ret,
                                            struct sk_error *reterr);
 void sk_log_result_deinit(struct sk_log_result *result); /* zeroed: fine */

@@ -11,7 +11,8 @@
  * Entry t is in the window of step T with range r when T - r < t <= T. A step without entries in
  * the window has no point. Results do not depend on the number of workers, down to the last digit.
  *
- * Threads: called on a worker; `stop` may be set by any thread and is looked at per block. */
+ * Threads: called on a worker; `stop` may be set by any thread and is looked at per block
+ * and every few hundred entries. */
 #ifndef SK_QUERIER_METRIC_QUERY_H
 #define SK_QUERIER_METRIC_QUERY_H
 

@@ -4,21 +4,19 @@
  *
  * The work is a list of tasks, units or chains of units that overlap, in the order of the streams'
  * hashes. Workers take the next task from a counter: the caller itself, and helpers from the pool
- * as far as it has free ones. A helper that has not begun when the caller is done is abandoned;
- * waiting for it could be waiting for ourselves. What workers have found is joined in the order of
- * the tasks, so that it does not matter who did which.
+ * as far as it has free ones. What workers have found is joined in the order of the tasks, so that
+ * it does not matter who did which.
  *
- * Invariants: (1) a helper touches the scan only between begin and end, both under the lock;
- * (2) each task is taken once; (3) after a failure no further task is taken. */
+ * Invariants: (1) a helper touches the scan only while it runs (helpers.h); (2) each task is taken
+ * once; (3) after a failure no further task is taken. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/budget.h"
 #include "base/clock.h"
 #include "base/workpool.h"
+#include "querier/helpers.h"
 #include "querier/metric_extract.h"
-
-enum { HELPERS_MAX = 15 };
 
 #define HELP_WORTH_BYTES (4u << 20) /* less is done alone */
 #define WORKER_ARENA_MAX ((size_t)4 << 30)
@@ -55,16 +53,6 @@ struct worker {
     bool begun;
 };
 
-enum helper_state { HELPER_QUEUED, HELPER_RUNNING, HELPER_ABANDONED };
-
-/* On the heap by itself: it may be queued for longer than the scan lives. */
-struct helper {
-    struct sk_job job;
-    _Atomic int state;
-    struct sk_metric_scan *scan;
-    struct worker *worker;
-};
-
 struct sk_metric_scan {
     struct sk_mrun *r;
     struct sk_arena arena; /* tasks */
@@ -75,13 +63,9 @@ struct sk_metric_scan {
     uint64_t bytes; /* to be read, as far as known */
     _Atomic size_t next;
     _Atomic bool failed;
-    struct worker *workers[HELPERS_MAX + 1];
+    struct worker *workers[SK_HELPERS_MAX + 1];
     size_t worker_count;
-    struct helper *helpers[HELPERS_MAX];
-    size_t helper_count;
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    size_t running; /* helpers */
+    struct sk_helpers helpers;
 };
 
 /* ---- groups and tasks ---- */
@@ -235,6 +219,7 @@ static enum sk_err block_extract(struct worker *w, struct sk_extract *x, const s
     int64_t start = win->start_ns > unit->from_ns ? win->start_ns : unit->from_ns;
     struct sk_unit_hits hits;
     struct sk_block_entry e;
+    size_t entries = 0;
     enum sk_err err = SK_OK;
     sk_extract_block(x);
     sk_unit_hits_init(&hits, raw, w->units.reader.has_meta, x->needle);
@@ -244,6 +229,11 @@ static enum sk_err block_extract(struct worker *w, struct sk_extract *x, const s
         if (e.ts_ns >= win->end_ns)
             break; /* sorted by time */
         bool check = spans->count > 0 && sk_spans_hold(spans, e.ts_ns);
+        const struct sk_metric_query *q = w->scan->r->q;
+        if (++entries % SK_SCAN_ENTRIES_UNASKED == 0)
+            err = sk_query_interrupted(q->stop, q->deadline_mono_ns, &w->error);
+        if (err != SK_OK)
+            break;
         err = sk_extract_entry(x, &w->units, unit, &e, check ? t->repeats : NULL,
                                leaf * 0x9e3779b97f4a7c15u);
     }
@@ -393,60 +383,23 @@ static void worker_free(struct worker *w, size_t leaf_count)
 
 /* ---- helpers ---- */
 
-static void helper_job(struct sk_job *job)
+static void helper_run(void *ctx)
 {
-    struct helper *h = SK_CONTAINER_OF(job, struct helper, job);
-    int queued = HELPER_QUEUED;
-    if (!atomic_compare_exchange_strong(&h->state, &queued, HELPER_RUNNING)) {
-        sk_free(h); /* abandoned: the scan is gone */
-        return;
-    }
-    struct sk_metric_scan *s = h->scan;
-    worker_run(h->worker);
-    pthread_mutex_lock(&s->lock);
-    s->running--;
-    pthread_cond_signal(&s->ended);
-    pthread_mutex_unlock(&s->lock);
+    worker_run(ctx);
 }
 
 static bool helper_start(struct sk_metric_scan *s)
 {
-    struct helper *h = sk_calloc(1, sizeof(*h));
     struct worker *w = sk_calloc(1, sizeof(*w));
-    if (h != NULL && w != NULL) {
-        w->scan = s;
-        *h = (struct helper){.job.run = helper_job, .scan = s, .worker = w};
-        s->running++;
-        if (sk_workpool_submit(s->r->q->pool, SK_WORK_QUERY, &h->job) == SK_OK) {
-            s->helpers[s->helper_count++] = h;
-            s->workers[s->worker_count++] = w;
-            return true;
-        }
-        s->running--;
+    if (w == NULL)
+        return false;
+    w->scan = s;
+    if (!sk_helpers_start(&s->helpers, s->r->q->pool, helper_run, w)) {
+        sk_free(w);
+        return false;
     }
-    sk_free(h);
-    sk_free(w);
-    return false;
-}
-
-/* Those that have begun are waited for; the others free themselves when their turn comes. */
-static void helpers_end(struct sk_metric_scan *s)
-{
-    for (size_t i = 0; i < s->helper_count; i++) {
-        int queued = HELPER_QUEUED;
-        if (!atomic_compare_exchange_strong(&s->helpers[i]->state, &queued, HELPER_ABANDONED))
-            continue;
-        s->helpers[i] = NULL;
-        pthread_mutex_lock(&s->lock);
-        s->running--;
-        pthread_mutex_unlock(&s->lock);
-    }
-    pthread_mutex_lock(&s->lock);
-    while (s->running > 0)
-        pthread_cond_wait(&s->ended, &s->lock);
-    pthread_mutex_unlock(&s->lock);
-    for (size_t i = 0; i < s->helper_count; i++)
-        sk_free(s->helpers[i]);
+    s->workers[s->worker_count++] = w;
+    return true;
 }
 
 static enum sk_err workers_run(struct sk_metric_scan *s)
@@ -458,15 +411,13 @@ static enum sk_err workers_run(struct sk_metric_scan *s)
     own->scan = s;
     s->workers[s->worker_count++] = own;
     size_t help = pool == NULL || s->bytes < HELP_WORTH_BYTES ? 0 : sk_workpool_threads(pool) - 1;
-    help = help > HELPERS_MAX ? HELPERS_MAX : help;
-    pthread_mutex_lock(&s->lock);
+    help = help > SK_HELPERS_MAX ? SK_HELPERS_MAX : help;
     for (size_t i = 0; i < help && i + 1 < s->task_count; i++) {
         if (!helper_start(s))
             break; /* nobody has time */
     }
-    pthread_mutex_unlock(&s->lock);
     worker_run(own);
-    helpers_end(s);
+    sk_helpers_end(&s->helpers);
     return SK_OK;
 }
 
@@ -512,7 +463,7 @@ static enum sk_err failure(struct sk_metric_scan *s)
 
 static enum sk_err join(struct sk_metric_scan *s)
 {
-    struct sk_acc *accs[HELPERS_MAX + 1];
+    struct sk_acc *accs[SK_HELPERS_MAX + 1];
     for (size_t i = 0; i < s->r->leaf_count; i++) {
         size_t n = 0;
         for (size_t k = 0; k < s->worker_count; k++) {
@@ -569,8 +520,7 @@ enum sk_err sk_metric_scan(struct sk_mrun *r)
     s->r = r;
     r->scan = s;
     sk_arena_init(&s->arena, WORKER_ARENA_MAX, r->q->budget);
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->ended, NULL);
+    sk_helpers_init(&s->helpers);
     enum sk_err err = scan_run(s);
     scan_shrink(s);
     return err;
@@ -583,8 +533,7 @@ void sk_metric_scan_free(struct sk_mrun *r)
         return;
     for (size_t i = 0; i < s->worker_count; i++)
         worker_free(s->workers[i], r->leaf_count);
-    pthread_cond_destroy(&s->ended);
-    pthread_mutex_destroy(&s->lock);
+    sk_helpers_deinit(&s->helpers);
     sk_free(s);
     r->scan = NULL;
 }

@@ -16,9 +16,18 @@ void sk_topk_init(struct sk_topk *t, struct sk_log_result *res, uint64_t limit, 
     sk_strbuf_init(&t->scratch, 64u << 20);
 }
 
+/* What the heap's array and the allocator need beside a line, and an identity in its table. */
+#define ITEM_BYTES (2 * sizeof(struct sk_result_entry) + 16)
+#define SEEN_BYTES (4 * sizeof(struct sk_hmap_slot))
+
+static uint64_t item_bytes(struct sk_str line)
+{
+    return line.len + 1 + ITEM_BYTES;
+}
+
 static void entry_free(struct sk_topk *t, struct sk_result_entry *e)
 {
-    uint64_t bytes = e->line.len + 1;
+    uint64_t bytes = item_bytes(e->line);
     sk_free((void *)(uintptr_t)e->line.ptr);
     sk_budget_release(t->res->budget, bytes);
     t->res->charged_bytes -= bytes;
@@ -67,6 +76,14 @@ bool sk_topk_hopeless(const struct sk_topk *t, int64_t ts_ns)
     return t->forward ? ts_ns > t->items[0].ts_ns : ts_ns < t->items[0].ts_ns;
 }
 
+bool sk_topk_full(const struct sk_topk *t, int64_t *ret_ts_ns)
+{
+    if (t->count < t->limit)
+        return false;
+    *ret_ts_ns = t->items[0].ts_ns;
+    return true;
+}
+
 bool sk_topk_complete(const struct sk_topk *t)
 {
     return t->done_count >= t->limit;
@@ -101,6 +118,24 @@ static void sift_down(struct sk_topk *t, size_t i)
         t->items[worst] = t->items[i];
         t->items[i] = swap;
         i = worst;
+    }
+}
+
+static bool heap_room(struct sk_topk *t)
+{
+    return t->count >= t->limit || SK_GROW(t->items, t->items_cap, t->count + 1);
+}
+
+/* There is room, and when the heap is full `e` is better than its worst. */
+static void heap_put(struct sk_topk *t, const struct sk_result_entry *e)
+{
+    if (t->count >= t->limit) {
+        entry_free(t, &t->items[0]);
+        t->items[0] = *e;
+        sift_down(t, 0);
+    } else {
+        t->items[t->count++] = *e;
+        sift_up(t, t->count - 1);
     }
 }
 
@@ -196,7 +231,9 @@ static struct sk_result_repeat *first_time(struct sk_topk *t, uint64_t identity,
         first->next = node;
         return NULL;
     }
-    if (!sk_hmap_add(&t->seen, identity, node)) {
+    bool charged = sk_budget_charge(t->res->budget, SEEN_BYTES);
+    t->res->charged_bytes += charged ? SEEN_BYTES : 0;
+    if (!charged || !sk_hmap_add(&t->seen, identity, node)) {
         *err = SK_ENOMEM;
         return NULL;
     }
@@ -224,30 +261,71 @@ enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash, uint6
     e.repeats = first_time(t, identity_of(&e, line), seq, &err);
     if (e.repeats == NULL)
         return err;
-    bool full = t->count >= t->limit;
-    if (full && order(t->forward, &e, &t->items[0]) >= 0)
+    if (t->count >= t->limit && order(t->forward, &e, &t->items[0]) >= 0)
         return SK_OK;
-    if (!full && !SK_GROW(t->items, t->items_cap, t->count + 1))
-        return SK_ENOMEM;
-    if (!sk_budget_charge(t->res->budget, line.len + 1))
+    if (!sk_budget_charge(t->res->budget, item_bytes(line)))
         return SK_ENOMEM;
     char *copy = sk_memdup0(line.ptr, line.len);
-    if (copy == NULL) {
-        sk_budget_release(t->res->budget, line.len + 1);
+    if (copy == NULL || !heap_room(t)) {
+        sk_budget_release(t->res->budget, item_bytes(line));
+        sk_free(copy);
         return SK_ENOMEM;
     }
-    t->res->charged_bytes += line.len + 1;
+    t->res->charged_bytes += item_bytes(line);
     e.line = (struct sk_str){copy, line.len};
-    if (full) {
-        entry_free(t, &t->items[0]);
-        t->items[0] = e;
-        sift_down(t, 0);
-    } else {
-        t->items[t->count++] = e;
-        sift_up(t, t->count - 1);
-    }
+    heap_put(t, &e);
     return SK_OK;
 }
+
+/* ---- what another one has found ---- */
+
+static enum sk_err repeats_copy(struct sk_topk *t, const struct sk_result_repeat *list,
+                                const struct sk_result_repeat **ret)
+{
+    struct sk_result_repeat *first = NULL, **end = &first;
+    for (; list != NULL; list = list->next) {
+        *end = sk_arena_alloc(&t->res->arena, sizeof(**end));
+        if (*end == NULL)
+            return SK_ENOMEM;
+        **end = (struct sk_result_repeat){NULL, list->seq};
+        end = &(*end)->next;
+    }
+    *ret = first;
+    return SK_OK;
+}
+
+/* `e` is kept or freed. */
+static enum sk_err entry_absorb(struct sk_topk *t, struct sk_topk *from, struct sk_result_entry *e)
+{
+    enum sk_err err = SK_OK;
+    bool wanted = t->count < t->limit || order(t->forward, e, &t->items[0]) < 0;
+    if (wanted) {
+        struct sk_pipeline_labels l = {e->labels->stream, e->labels->meta, e->labels->parsed};
+        err = set_intern(t, &l, &e->labels);
+    }
+    if (wanted && err == SK_OK)
+        err = repeats_copy(t, e->repeats, &e->repeats);
+    if (wanted && err == SK_OK && !heap_room(t))
+        err = SK_ENOMEM;
+    if (!wanted || err != SK_OK) {
+        entry_free(from, e);
+        return err;
+    }
+    from->res->charged_bytes -= item_bytes(e->line); /* both are of one account */
+    t->res->charged_bytes += item_bytes(e->line);
+    heap_put(t, e);
+    return SK_OK;
+}
+
+enum sk_err sk_topk_absorb(struct sk_topk *t, struct sk_topk *from)
+{
+    enum sk_err err = SK_OK;
+    while (from->count > 0 && err == SK_OK)
+        err = entry_absorb(t, from, &from->items[--from->count]);
+    return err;
+}
+
+/* ---- the end ---- */
 
 static void sort_items(struct sk_topk *t)
 {

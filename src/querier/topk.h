@@ -28,6 +28,8 @@ void sk_topk_deinit(struct sk_topk *t);
 
 /* No entry of this time can get in any more. */
 bool sk_topk_hopeless(const struct sk_topk *t, int64_t ts_ns);
+/* The limit is reached; *ret_ts_ns: the worst time that is kept. */
+bool sk_topk_full(const struct sk_topk *t, int64_t *ret_ts_ns);
 /* Interval queries: the limit is reached. */
 bool sk_topk_complete(const struct sk_topk *t);
 
@@ -35,6 +37,10 @@ bool sk_topk_complete(const struct sk_topk *t);
 SK_MUST_CHECK enum sk_err sk_topk_offer(struct sk_topk *t, int64_t ts_ns, uint64_t hash,
                                         uint64_t seq, struct sk_str line,
                                         const struct sk_pipeline_labels *labels);
+
+/* Takes over what another one of the same query has found; no entry is in both. `from` is left
+ * empty, and its result may go. SK_ENOMEM. */
+SK_MUST_CHECK enum sk_err sk_topk_absorb(struct sk_topk *t, struct sk_topk *from);
 
 /* Keeps of the present entries the first, and each that is at least `interval_ns` from the one kept
  * before; moves them to the result of the query. */

@@ -15,6 +15,9 @@ enum { SK_SCAN_META_PAIRS_MAX = 4096, SK_SCAN_META_BYTES_KEPT = 64 };
 
 #define SK_SCAN_READER_BYTES_MAX (512u << 20)
 
+/* A pipeline may take 200 us for an entry: sk_query_interrupted() is asked after so many. */
+enum { SK_SCAN_ENTRIES_UNASKED = 64 };
+
 /* ---- texts of failures, for clients ---- */
 
 enum sk_err sk_query_no_memory(struct sk_error *reterr); /* SK_ENOMEM */
@@ -46,7 +49,9 @@ static inline void sk_unit_hits_init(struct sk_unit_hits *h, struct sk_slice raw
     sk_block_iter_init(&h->it, raw, has_meta);
     h->needle = needle;
     h->end = (const char *)h->it.end;
-    h->hit = needle.len == 0 ? NULL : memmem(raw.ptr, raw.len, needle.ptr, needle.len);
+    h->hit = needle.len == 0 || raw.len == 0 /* no bytes: the pointer may be NULL */
+                 ? NULL
+                 : memmem(raw.ptr, raw.len, needle.ptr, needle.len);
     h->seq = 0;
 }
 
