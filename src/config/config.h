@@ -93,6 +93,10 @@ struct sk_config {
     uint64_t http_listen_conn_limit;
     int64_t http_server_read_timeout_ns, http_server_write_timeout_ns, http_server_idle_timeout_ns;
     const char *http_path_prefix;
+    /* http_tls_config; PEM in place or names of files, "": not given */
+    const char *tls_cert, *tls_key, *tls_client_ca;
+    const char *tls_cert_file, *tls_key_file, *tls_client_ca_file, *tls_client_auth_type;
+    const char *tls_min_version, *tls_cipher_suites;
     int64_t graceful_shutdown_timeout_ns;
     const char *log_level, *log_format;
     /* paths, resolved */
@@ -125,6 +129,7 @@ struct sk_config {
     int64_t wal_sync_gap_ns; /* -skald.wal-sync-gap, 100ms */
     uint64_t wal_budget;     /* -skald.wal-budget, 512 MiB: flush early when the log grows beyond */
     uint64_t workers;        /* -skald.workers; 0: one per CPU */
+    const char *users_file;  /* -skald.users-file; NULL: everybody may do everything */
     /* what the command line asked for instead of serving */
     bool verify_config, print_config_stderr, version, help, list_targets;
     bool log_config_reverse_order;

@@ -33,6 +33,7 @@ static const struct {
     {"skald.wal-sync-gap", OWN_TEXT, offsetof(struct sk_config_flags, wal_sync_gap)},
     {"skald.wal-budget", OWN_TEXT, offsetof(struct sk_config_flags, wal_budget)},
     {"skald.workers", OWN_TEXT, offsetof(struct sk_config_flags, workers)},
+    {"skald.users-file", OWN_TEXT, offsetof(struct sk_config_flags, users_file)},
 };
 
 static enum sk_err bad_value(struct sk_str name, bool is_bool, struct sk_str value, const char *why,
@@ -216,12 +217,17 @@ enum sk_err sk_flags_own(const struct sk_config_flags *flags, sk_config_env_fn *
         setting_of("skald.wal-budget", flags->wal_budget, "SKALD_WAL_BUDGET", lookup, ctx);
     struct setting workers =
         setting_of("skald.workers", flags->workers, "SKALD_WORKERS", lookup, ctx);
+    struct setting users =
+        setting_of("skald.users-file", flags->users_file, "SKALD_USERS_FILE", lookup, ctx);
     struct sk_error why;
     enum sk_err err = size_setting(&memory, &config->memory_limit, reterr);
     if (err == SK_OK)
         err = size_setting(&budget, &config->wal_budget, reterr);
     if (err == SK_OK)
         err = wal_sync_setting(&config->arena, &sync, &config->wal_sync, reterr);
+    if (err == SK_OK && users.text != NULL && users.text[0] != '\0' &&
+        (config->users_file = sk_arena_str(&config->arena, sk_str_from(users.text)).ptr) == NULL)
+        err = SK_ENOMEM;
     if (err != SK_OK)
         return err;
     if (gap.text != NULL) {

@@ -270,6 +270,7 @@ struct sk_config_flags {
     const char *config_file;
     bool config_file_given, expand_env;
     const char *memory_limit, *wal_sync, *wal_sync_gap, *wal_budget, *workers; /* NULL: not given */
+    const char *users_file;
     bool verify_config, print_config_stderr, log_config_reverse_order, version, help, list_targets;
     struct sk_config_node *keys; /* tree of the keys' flags */
 };

@@ -257,6 +257,9 @@ void sk_config_help(struct sk_strbuf *out)
         "  -skald.wal-budget size\n    \tFlush early when the log grows beyond (default 512MB) "
         "[SKALD_WAL_BUDGET]\n"
         "  -skald.workers int\n    \tWorker threads; 0 is one per CPU [SKALD_WORKERS]\n"
+        "  -skald.users-file string\n    \tWho may do what (docs/SECURITY.md); without it, "
+        "everybody "
+        "everything [SKALD_USERS_FILE]\n"
         "\nOne flag per key of the configuration file:\n");
     help_keys(out);
 }

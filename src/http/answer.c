@@ -109,7 +109,7 @@ static void write_out(struct sk_http_conn *conn, const char *tail)
     conn->since_ns = sk_clock_mono_ns();
     conn->sent_bytes += conn->out_head.len + conn->out_body.len;
     if (conn->out_head.failed || conn->out_body.failed ||
-        uv_write(&conn->write_req, (uv_stream_t *)&conn->tcp, bufs, 3, write_done) != 0)
+        sk_http_conn_write(conn, bufs, 3, write_done) != 0)
         sk_http_conn_close(conn);
 }
 

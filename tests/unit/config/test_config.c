@@ -536,8 +536,6 @@ static void faults_between_keys_are_named_as_in_loki(void **state)
     refused(minimal, "target: all,foo\n", "error running skald: unrecognised module name: foo");
     refused(minimal, "storage_config: {use_thanos_objstore: true}\n",
             "CONFIG ERROR: storage_config.use_thanos_objstore is not supported");
-    refused(minimal, "server: {http_tls_config: {cert_file: a}}\n",
-            "CONFIG ERROR: server.http_tls_config is not supported");
     refused("", "", "CONFIG ERROR: schema_config is missing");
 }
 
