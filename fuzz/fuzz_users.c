@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_users.c -- any bytes as a users file, and as what a client sends for credentials: they are
- * refused with the line, or every user has a secret that formats and parses to itself. No password is
- * checked here: scrypt would take the fuzzer's time. */
+ * refused with the line, or every user has a secret that formats and parses to itself. No password
+ * is checked here: scrypt would take the fuzzer's time. */
 #include <stdint.h>
 #include <string.h>
 

@@ -12,5 +12,6 @@ int sk_ctl_series(const struct sk_ctl_opts *opts);
 int sk_ctl_stats(const struct sk_ctl_opts *opts);
 int sk_ctl_fmt(const struct sk_ctl_opts *opts);
 int sk_ctl_push(const struct sk_ctl_opts *opts);
+int sk_ctl_hash_secret(const struct sk_ctl_opts *opts);
 
 #endif

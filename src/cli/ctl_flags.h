@@ -56,6 +56,9 @@ struct sk_ctl_opts {
     bool analyze_labels;
     struct sk_ctl_texts push_labels;
     const char *push_label_set;
+
+    bool make_token;
+    const char *rights, *tenants;
 };
 
 enum {
@@ -67,7 +70,8 @@ enum {
     SK_CTL_CMD_FMT = 1 << 5,
     SK_CTL_CMD_PUSH = 1 << 6,
     SK_CTL_CMD_LATER = 1 << 7, /* commands without `run` */
-    SK_CTL_GLOBAL = (1 << 8) - 1,
+    SK_CTL_CMD_SECRET = 1 << 8,
+    SK_CTL_GLOBAL = (1 << 9) - 1,
 };
 
 struct sk_ctl_command {

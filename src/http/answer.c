@@ -223,13 +223,21 @@ static void write_done(uv_write_t *write, int status)
     sk_http_conn_answered(conn);
 }
 
+static struct sk_str fail_headers(int status)
+{
+    if (status == 429)
+        return SK_STR("Retry-After: 1\r\n");
+    if (status == 401) /* which must come with a challenge */
+        return SK_STR("WWW-Authenticate: Basic realm=\"skald\", charset=\"UTF-8\"\r\n");
+    return SK_STR("");
+}
+
 void sk_http_conn_fail(struct sk_http_conn *conn, int status, const char *text)
 {
     char large[160];
     struct sk_http_response resp = {.status = status,
                                     .content_type = "text/plain; charset=utf-8",
-                                    .headers =
-                                        status == 429 ? SK_STR("Retry-After: 1\r\n") : SK_STR(""),
+                                    .headers = fail_headers(status),
                                     .close = true};
     if (conn->req == NULL) { /* bytes that never became a request */
         conn->req = sk_calloc(1, sizeof(*conn->req));

@@ -259,6 +259,7 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
     s->loopq_started = true;
     struct sk_api_options ao = {.config = cfg,
                                 .overrides = s->overrides,
+                                .users = s->secrets.users,
                                 .ingester = s->ingester,
                                 .sources = s->sources,
                                 .source_count = 2,

@@ -6,8 +6,8 @@
 #include "auth/users.h"
 #include "base/alloc.h"
 
-/* RFC 7914, section 12: scrypt("pleaseletmein", "SodiumChloride", N=16384, r=8, p=1); the first 32 of
- * its 64 bytes, which is what 32 bytes asked for are. */
+/* RFC 7914, section 12: scrypt("pleaseletmein", "SodiumChloride", N=16384, r=8, p=1); the first
+ * 32 of its 64 bytes, which is what 32 bytes asked for are. */
 #define RFC_SECRET                                                                                 \
     "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofI"
 
