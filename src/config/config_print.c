@@ -242,6 +242,7 @@ void sk_config_help(struct sk_strbuf *out)
         "config.yaml,config/config.yaml)\n"
         "  -config.expand-env\n    \tExpand ${VARIABLE} in the file\n"
         "  -verify-config\n    \tCheck the configuration and exit\n"
+        "  -config.explain\n    \tPrint every setting with where its value comes from, and exit\n"
         "  -print-config-stderr\n    \tPrint the effective configuration to stderr\n"
         "  -log-config-reverse-order\n    \tPrint the effective configuration to the log\n"
         "  -list-targets\n    \tList the targets and exit\n"
