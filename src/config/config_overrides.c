@@ -152,12 +152,13 @@ static enum sk_err check_limits(struct sk_arena *arena, const struct sk_config *
             continue;
         }
         const struct sk_config_node *key = bad_key(config, t);
+        bool named = key == NULL || sk_str_starts(sk_str_from(why.text), key->name);
         return sk_error_set(reterr, err,
                             "failed parsing runtime config: %s: line %u: invalid override for "
                             "tenant %.*s: %.*s%s%s",
                             path, key == NULL ? t->name_line : key->name_line, SK_STR_ARG(t->name),
-                            SK_STR_ARG(key == NULL ? SK_STR("") : key->name),
-                            key == NULL ? "" : ": ", why.text);
+                            SK_STR_ARG(named ? SK_STR("") : key->name), named ? "" : ": ",
+                            why.text);
     }
     return SK_OK;
 }
