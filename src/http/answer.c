@@ -109,8 +109,11 @@ static void write_out(struct sk_http_conn *conn, const char *tail)
     conn->since_ns = sk_clock_mono_ns();
     conn->sent_bytes += conn->out_head.len + conn->out_body.len;
     if (conn->out_head.failed || conn->out_body.failed ||
-        sk_http_conn_write(conn, bufs, 3, write_done) != 0)
+        sk_http_conn_write(conn, bufs, 3, write_done) != 0) {
         sk_http_conn_close(conn);
+        if (conn->req->with_handler) /* a stream that is to go on: it learns that it need not */
+            conn->req->pull(conn->req);
+    }
 }
 
 static void head_write(struct sk_http_conn *conn, const struct sk_http_response *resp,

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import time
@@ -81,7 +82,7 @@ class TlsServer(Server):
 
     def __exit__(self, *exc):
         """Each test ends with a clean stop, so that a sanitizer is heard."""
-        code = self.stop() if exc[0] is None else 0
+        code = self.stop() if exc[0] is None and self.proc is not None else 0
         super().__exit__(*exc)
         if code != 0:
             raise AssertionError("exit status %s:\n%s" % (code, self.last_log))
@@ -162,6 +163,32 @@ def slow_reader():
             time.sleep(0.001)
         if size < 1_500_000:
             raise AssertionError("the answer ended after %d bytes" % size)
+
+
+def resets():
+    """Clients that go away in the middle of an answer, with a reset or without, leave nothing behind: the server ends."""
+    path = "/loki/api/v1/query_range?query=%%7Bapp%%3D%%22a%%22%%7D&limit=5000&start=%d&end=%d" % (T0, T0 + 50_000)
+    for server in (TlsServer(), Server()):
+        with server as s:
+            for k in range(4):
+                values = [(T0 + k * 5000 + i, "%07d %s" % (k * 5000 + i, "y" * 300)) for i in range(5000)]
+                equal(s.push([({"app": "a"}, values)])[0], 204, "push")
+            for i in range(20):
+                c = socket.create_connection(("127.0.0.1", s.port))
+                if server.__class__ is TlsServer:
+                    c = s.context.wrap_socket(c, server_hostname="localhost")
+                c.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+                if i % 2:
+                    c.recv(1000)
+                if i % 3:
+                    c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                time.sleep(0.01 * (i % 4))
+                c.close()
+            equal(s.get("/ready")[0], 200, "after resets")
+            begin = time.monotonic()
+            equal(s.stop(), 0, "exit status")
+            if time.monotonic() - begin > 15:
+                raise AssertionError("requests of clients that have gone hold up the stop")
 
 
 def versions_and_suites():
@@ -349,6 +376,6 @@ def bad_starts():
 
 if __name__ == "__main__":
     try:
-        run([answers, slow_reader, versions_and_suites, client_certificates, reload, plain_http, slow_handshakes, bad_starts])
+        run([answers, slow_reader, resets, versions_and_suites, client_certificates, reload, plain_http, slow_handshakes, bad_starts])
     finally:
         shutil.rmtree(CERTS.dir, ignore_errors=True)
