@@ -13,6 +13,9 @@ target_compile_options(sk_flags INTERFACE
   -fno-omit-frame-pointer -fstack-protector-strong
   $<$<CONFIG:RelWithDebInfo>:-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
 target_link_options(sk_flags INTERFACE -Wl,-z,relro,-z,now)
+if(SK_STATIC)
+  target_link_options(sk_flags INTERFACE -pie -static-libgcc -static-libstdc++)
+endif()
 if(SK_UNSIGNED_CHAR)
   target_compile_options(sk_flags INTERFACE -funsigned-char)
 endif()

@@ -37,8 +37,11 @@ struct sk_api_options {
 SK_MUST_CHECK enum sk_err sk_api_create(const struct sk_api_options *opt, struct sk_api **ret_api);
 void sk_api_destroy(struct sk_api *api); /* NULL is a no-op; no request may be open */
 
-/* /ready answers 503 from now on, pushes too. */
+/* /ready answers 503 from now on, pushes too; tails are closed. Loop. */
 void sk_api_set_stopping(struct sk_api *api);
+
+/* Somebody has asked that the stop flushes all chunks. `api` may be NULL. */
+bool sk_api_flush_at_stop(const struct sk_api *api);
 
 /* Hooks of struct sk_http_options; ctx is the api. */
 int sk_api_on_headers(void *ctx, struct sk_http_req *req, const char **text);

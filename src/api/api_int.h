@@ -18,6 +18,7 @@
 #include "codec/codec.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
+#include "logql/pipeline.h"
 #include "querier/metric_query.h"
 #include "querier/series_query.h"
 #include "wire/push.h"
@@ -27,6 +28,7 @@ struct call;
 struct pieces;
 struct scratch;
 struct sk_user;
+struct tail;
 
 enum route_flags {
     ROUTE_GET = 1,
@@ -35,7 +37,8 @@ enum route_flags {
     ROUTE_PUSH = 8,   /* body limits and error manners of a push */
     ROUTE_ADMIN = 16, /* loopback, or a user with the right */
     ROUTE_ANY = 32,   /* any method */
-    ROUTE_OPEN = 64,  /* for everybody, whatever the users file says */
+    ROUTE_DELETE = 64,
+    ROUTE_OPEN = 128, /* for everybody, whatever the users file says */
 };
 
 struct route {
@@ -50,11 +53,17 @@ struct route {
 struct sk_api {
     struct sk_api_options opt;
     const struct sk_config *config;
-    _Atomic bool stopping;
+    _Atomic bool stopping, flush_at_stop;
     pthread_mutex_t scratch_lock;
     struct scratch *scratch; /* free ones */
     int64_t start_ns;
     struct auth *auth; /* NULL: no users file */
+    /* tails; the loop's */
+    struct tail *tails;
+    size_t tail_count;
+    uv_timer_t tail_timer;
+    bool tail_timer_made;
+    struct sk_metric *m_tails, *m_tail_bytes, *m_tail_drops;
 };
 
 struct call {
@@ -64,6 +73,13 @@ struct call {
     struct sk_http_req *req;
     const struct route *route;
     struct sk_str tenant;
+    /* Where a query finds entries: the server's sources, or one that asks several tenants. */
+    const struct sk_source *sources;
+    size_t source_count;
+    struct sk_str *tenants;       /* of a query for several; then `tenant` is the first of them */
+    size_t tenant_count;          /* 0: there is one */
+    struct sk_limits *limits;     /* the strictest of theirs; NULL: those of `tenant` */
+    const char *tenant_fault;     /* the refusal of query_range, which depends on the query */
     struct sk_str path_arg;       /* what {name} matched */
     struct sk_http_param *params; /* form first, then URL */
     struct sk_http_response resp;
@@ -102,6 +118,12 @@ int auth_refusal(struct sk_api *api, const struct route *route, const struct sk_
                  const char **text);
 /* Whether the user may name the request's tenant; false: answered. */
 bool auth_tenant_ok(struct call *call, const struct sk_user *user);
+/* ---- tenant.c ---- */
+
+/* Sets the tenant, or tenants, and the sources. false: answered, unless call->tenant_fault is set:
+ * then tenant_refuse() answers on a worker. */
+bool tenant_set(struct call *call);
+void tenant_refuse(struct call *call);
 
 /* ---- api_answer.c ---- */
 
@@ -124,8 +146,16 @@ void answer_labels(struct sk_strbuf *out, struct sk_labelset set);
 /* "warnings":[...], when there are any. */
 void answer_warnings(struct sk_strbuf *out, const struct sk_log_stats *st);
 void answer_stats(struct sk_strbuf *out, const struct sk_log_stats *st, uint64_t entries);
-/* Take the result and answer; false: out of memory, nothing was answered. */
-bool answer_streams(struct call *call, struct sk_log_result *result);
+/* ["<ns>","line"], with a third element of metadata and parsed labels when they are given. */
+void answer_value(struct sk_strbuf *out, int64_t ts_ns, struct sk_str line,
+                  const struct sk_pipeline_labels *categorized);
+/* "encodingFlags":[...]. */
+void answer_flags(struct sk_strbuf *out, struct sk_str flags);
+/* Whether the request asks for categorized labels; its flags as sent. */
+bool encoding_flags(const struct call *call, struct sk_str *ret_flags);
+/* Take the result and answer; false: out of memory, nothing was answered. `legacy`: in the form of
+ * /api/prom/query. */
+bool answer_streams(struct call *call, struct sk_log_result *result, bool legacy);
 bool answer_metric(struct call *call, struct sk_metric_result *result);
 
 /* ---- params.c ---- */
@@ -137,14 +167,21 @@ SK_MUST_CHECK enum sk_err params_load(struct call *call, struct sk_error *reterr
 struct time_range {
     int64_t start_ns, end_ns;
 };
+/* SK_EINVAL with Go's words: strconv.<fn>: parsing "x": ... */
+enum sk_err param_int_error(const char *fn, struct sk_str text, struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_range(const struct call *call, struct time_range *ret,
                                       struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_time(struct sk_str text, int64_t absent_ns, int64_t *ret_ns,
                                      struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_duration(struct sk_str text, int64_t *ret_ns,
                                          struct sk_error *reterr);
-SK_MUST_CHECK enum sk_err param_limit(const struct call *call, uint64_t absent, uint64_t *ret,
-                                      struct sk_error *reterr);
+/* A number above 0: limit, line_limit. */
+SK_MUST_CHECK enum sk_err param_limit(const struct call *call, const char *name, uint64_t absent,
+                                      uint64_t *ret, struct sk_error *reterr);
+enum { PARAM_STEPS_MAX = 11000 };
+/* The step; absent: one that suits the range, PARAM_STEPS_MAX of which it may be at most. */
+SK_MUST_CHECK enum sk_err param_step(const struct call *call, struct time_range range,
+                                     int64_t *ret_ns, struct sk_error *reterr);
 SK_MUST_CHECK enum sk_err param_direction(const struct call *call, bool *ret_forward,
                                           struct sk_error *reterr);
 /* max_query_length and max_query_lookback. *ret_empty: nothing of the range is left. */
@@ -152,11 +189,44 @@ SK_MUST_CHECK enum sk_err range_limits(const struct call *call, struct time_rang
                                        bool *ret_empty, struct sk_error *reterr);
 const struct sk_limits *call_limits(const struct call *call);
 
+/* ---- query_api.c ---- */
+
+struct range_params {
+    struct time_range range;
+    uint64_t limit;
+    int64_t step_ns, interval_ns;
+    bool forward;
+};
+SK_MUST_CHECK enum sk_err range_params(const struct call *call, struct range_params *p,
+                                       struct sk_error *reterr);
+/* `query` in the form that Loki executes. */
+SK_MUST_CHECK enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
+                                      struct sk_error *reterr);
+/* Runs a log query within the tenant's limits. */
+SK_MUST_CHECK enum sk_err log_query(struct call *call, const struct range_params *p,
+                                    const struct sk_ast_log *log, struct sk_log_result *ret,
+                                    struct sk_error *reterr);
+
 /* ---- meta_api.c ---- */
 
 /* A query for the streams of the request's tenant; both bounds inclusive. */
 struct sk_series_query series_query(const struct call *call, struct time_range range,
                                     const struct sk_ast_matcher *m);
+
+/* ---- query_api.c, for tails too ---- */
+
+/* The tree of the parameter `query` as it is executed, in the request's arena. */
+SK_MUST_CHECK enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
+                                      struct sk_error *reterr);
+/* The tenant's limits on a log query; max_query_lookback may move the range's start. */
+SK_MUST_CHECK enum sk_err log_query_limits(const struct call *call, const struct sk_ast_log *log,
+                                           uint64_t limit, struct time_range *range,
+                                           struct sk_error *reterr);
+
+/* ---- tail_api.c ---- */
+
+/* Loop: every tail gets its close frame, and later ones too. */
+void tails_stop(struct sk_api *api);
 
 /* ---- handlers ---- */
 
@@ -165,13 +235,19 @@ void otlp_work(struct call *call);
 void push_legacy_work(struct call *call);
 void query_range_work(struct call *call);
 void query_instant_work(struct call *call);
+void tail_work(struct call *call);
+void tail_legacy_work(struct call *call);
+void query_legacy_work(struct call *call);
 void labels_work(struct call *call);
+void labels_legacy_work(struct call *call);
 void label_values_work(struct call *call);
 void series_work(struct call *call);
 void stats_work(struct call *call);
 void volume_work(struct call *call);
 void volume_range_work(struct call *call);
 void detected_labels_work(struct call *call);
+void detected_fields_work(struct call *call);
+void detected_values_work(struct call *call);
 void format_query_work(struct call *call);
 void ready_serve(struct call *call);
 void metrics_work(struct call *call);
@@ -180,6 +256,17 @@ void buildinfo_serve(struct call *call);
 void services_serve(struct call *call);
 void log_level_serve(struct call *call);
 void flush_serve(struct call *call);
+void patterns_work(struct call *call);
+void drilldown_limits_serve(struct call *call);
+void tenant_limits_serve(struct call *call);
+void ring_serve(struct call *call);
+void pattern_ring_serve(struct call *call);
+void ruler_ring_serve(struct call *call);
+void memberlist_serve(struct call *call);
+void prepare_shutdown_serve(struct call *call);
+void shutdown_serve(struct call *call);
+void index_shards_serve(struct call *call);
+void cache_generation_serve(struct call *call);
 
 /* ---- push_api.c, for pushes of every form ---- */
 

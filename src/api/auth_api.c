@@ -304,21 +304,19 @@ static void go_on_as(struct call *call, const struct sk_user *user)
 bool auth_tenant_ok(struct call *call, const struct sk_user *user)
 {
     char text[640];
-    struct sk_str rest = call->tenant;
-    for (;;) { /* of a query over several */
-        size_t bar = sk_str_find(rest, SK_STR("|"), 0);
-        struct sk_str one = {rest.ptr, bar == SIZE_MAX ? rest.len : bar};
-        if (!sk_user_has_tenant(user, one)) {
-            count("reason=\"tenant\"");
-            (void)snprintf(text, sizeof(text), "the user \"%.*s\" may not name the tenant \"%.*s\"",
-                           SK_STR_ARG(user->name), SK_STR_ARG(one));
-            answer_text(call, 403, text, true);
-            return false;
-        }
-        if (bar == SIZE_MAX)
-            return true;
-        rest = (struct sk_str){rest.ptr + bar + 1, rest.len - bar - 1};
+    bool several = call->tenant_count > 0;
+    size_t count_all = several ? call->tenant_count : 1;
+    for (size_t i = 0; i < count_all; i++) {
+        struct sk_str one = several ? call->tenants[i] : call->tenant;
+        if (sk_user_has_tenant(user, one))
+            continue;
+        count("reason=\"tenant\"");
+        (void)snprintf(text, sizeof(text), "the user \"%.*s\" may not name the tenant \"%.*s\"",
+                       SK_STR_ARG(user->name), SK_STR_ARG(one));
+        answer_text(call, 403, text, true);
+        return false;
     }
+    return true;
 }
 
 /* ---- passwords ---- */

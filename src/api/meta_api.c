@@ -33,15 +33,16 @@ static int text_cmp(const void *a, const void *b)
     return sk_str_cmp(*(const struct sk_str *)a, *(const struct sk_str *)b);
 }
 
-static void texts_write(struct sk_strbuf *out, struct texts *t)
+static void texts_write(struct sk_strbuf *out, struct texts *t, bool legacy)
 {
-    sk_strbuf_puts(out, "{\"status\":\"success\"");
+    const char *begin = legacy ? "\"values\":[" : ",\"data\":[";
+    sk_strbuf_puts(out, legacy ? "{" : "{\"status\":\"success\"");
     if (t->count > 1)
         qsort(t->items, t->count, sizeof(*t->items), text_cmp);
     for (size_t i = 0; i < t->count; i++) {
         if (i > 0 && sk_str_eq(t->items[i - 1], t->items[i]))
             continue;
-        sk_strbuf_puts(out, i > 0 ? "," : ",\"data\":[");
+        sk_strbuf_puts(out, i > 0 ? "," : begin);
         sk_json_string(out, t->items[i]);
     }
     sk_strbuf_puts(out, t->count > 0 ? "]}\n" : "}\n");
@@ -57,8 +58,8 @@ struct sk_series_query series_query(const struct call *call, struct time_range r
                                     .start_ns = range.start_ns,
                                     .end_ns =
                                         range.end_ns == INT64_MAX ? range.end_ns : range.end_ns + 1,
-                                    .sources = call->api->opt.sources,
-                                    .source_count = call->api->opt.source_count,
+                                    .sources = call->sources,
+                                    .source_count = call->source_count,
                                     .budget = call->api->opt.query_budget};
 }
 
@@ -96,8 +97,9 @@ static struct time_range whole_days(struct time_range r)
     return r;
 }
 
-/* Names (name empty) or values of one label over the streams that match. */
-static void labels_run(struct call *call, struct sk_str name)
+/* Names (name empty) or values of one label over the streams that match; legacy: in the form of
+ * /api/prom/label. */
+static void labels_run(struct call *call, struct sk_str name, bool legacy)
 {
     struct sk_error detail = {.text = ""};
     struct time_range range;
@@ -123,8 +125,12 @@ static void labels_run(struct call *call, struct sk_str name)
                 ok = texts_add(&texts, set.items[k].value);
         }
     }
+    for (size_t i = 0; err == SK_OK && ok && i < call->tenant_count; i++) { /* those without data */
+        if (sk_str_is(name, SK_TENANT_LABEL))
+            ok = texts_add(&texts, call->tenants[i]);
+    }
     if (err == SK_OK && ok)
-        texts_write(&body, &texts);
+        texts_write(&body, &texts, legacy);
     if (err == SK_OK && (!ok || body.failed))
         err = sk_error_set(&detail, SK_ENOMEM, "not enough memory for this answer");
     if (err == SK_OK) {
@@ -140,12 +146,18 @@ static void labels_run(struct call *call, struct sk_str name)
 
 void labels_work(struct call *call)
 {
-    labels_run(call, SK_STR(""));
+    labels_run(call, SK_STR(""), false);
+}
+
+/* Of label/{name}/values, too: as Loki's, it gives the names of all labels. */
+void labels_legacy_work(struct call *call)
+{
+    labels_run(call, SK_STR(""), true);
 }
 
 void label_values_work(struct call *call)
 {
-    labels_run(call, call->path_arg);
+    labels_run(call, call->path_arg, false);
 }
 
 /* ---- detected labels ---- */
@@ -320,8 +332,9 @@ static enum sk_err series_run(struct call *call, struct texts *out, struct sk_er
         return sk_error_set(reterr, SK_ENOMEM, "not enough memory for this query");
     enum sk_err err = param_range(call, &range, reterr);
     if (err == SK_OK && range.end_ns < range.start_ns)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "end timestamp must not be before or equal to start time");
+        err = sk_error_set(
+            reterr, SK_EINVAL,
+            "this data is no longer available, it is past now - max_query_lookback (0s)");
     if (err == SK_OK)
         err = series_selectors(call, selectors, &n, reterr);
     for (size_t i = 0; i < n && err == SK_OK && n > 1; i++) {

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/gotext.h"
 
+enum { STEPS_DEFAULT = 250 };
+
 struct sk_str param_get(const struct call *call, const char *name)
 {
     for (const struct sk_http_param *p = call->params; p != NULL; p = p->next) {
@@ -42,7 +44,7 @@ enum sk_err params_load(struct call *call, struct sk_error *reterr)
     return err != SK_OK ? err : err_url;
 }
 
-static enum sk_err int_error(const char *fn, struct sk_str text, struct sk_error *reterr)
+enum sk_err param_int_error(const char *fn, struct sk_str text, struct sk_error *reterr)
 {
     struct sk_strbuf q;
     bool number = text.len > 0;
@@ -79,7 +81,7 @@ enum sk_err param_time(struct sk_str text, int64_t absent_ns, int64_t *ret_ns,
     }
     if (sk_rfc3339_parse(text, ret_ns) == SK_OK)
         return SK_OK;
-    return int_error("ParseInt", text, reterr);
+    return param_int_error("ParseInt", text, reterr);
 }
 
 enum sk_err param_duration(struct sk_str text, int64_t *ret_ns, struct sk_error *reterr)
@@ -119,21 +121,47 @@ enum sk_err param_range(const struct call *call, struct time_range *ret, struct 
     return SK_OK;
 }
 
-enum sk_err param_limit(const struct call *call, uint64_t absent, uint64_t *ret,
+enum sk_err param_limit(const struct call *call, const char *name, uint64_t absent, uint64_t *ret,
                         struct sk_error *reterr)
 {
-    struct sk_str text = param_get(call, "limit");
+    struct sk_str text = param_get(call, name);
     int64_t n;
     if (text.len == 0) {
         *ret = absent;
         return SK_OK;
     }
     if (!sk_str_to_i64(text, &n))
-        return int_error("Atoi", text, reterr);
+        return param_int_error("Atoi", text, reterr);
     if (n <= 0)
         return sk_error_set(reterr, SK_EINVAL, "limit must be a positive value");
     *ret = (uint64_t)n;
     return SK_OK;
+}
+
+enum sk_err param_step(const struct call *call, struct time_range range, int64_t *ret_ns,
+                       struct sk_error *reterr)
+{
+    int64_t length, step_ns;
+    if (__builtin_sub_overflow(range.end_ns, range.start_ns, &length))
+        length = INT64_MAX;
+    struct sk_str text = param_get(call, "step");
+    int64_t step_s = length / SK_NS_PER_S / STEPS_DEFAULT;
+    enum sk_err err = SK_OK;
+    step_ns = (step_s < 1 ? 1 : step_s) * SK_NS_PER_S;
+    if (text.len > 0)
+        err = param_duration(text, &step_ns, reterr);
+    if (err == SK_OK && step_ns <= 0)
+        err = sk_error_set(reterr, SK_EINVAL,
+                           "zero or negative query resolution step widths are not accepted. Try a "
+                           "positive integer");
+    if (err == SK_OK && length / step_ns > PARAM_STEPS_MAX)
+        err = sk_error_set(
+            reterr, SK_EINVAL,
+            "exceeded maximum resolution of 11,000 points per time series. Try increasing "
+            "the value of the step parameter");
+    if (err == SK_OK)
+        *ret_ns = step_ns;
+    return err;
 }
 
 enum sk_err param_direction(const struct call *call, bool *ret_forward, struct sk_error *reterr)
@@ -152,6 +180,8 @@ enum sk_err param_direction(const struct call *call, bool *ret_forward, struct s
 
 const struct sk_limits *call_limits(const struct call *call)
 {
+    if (call->limits != NULL)
+        return call->limits;
     return sk_config_limits(call->api->config, call->api->opt.overrides, call->tenant);
 }
 

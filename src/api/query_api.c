@@ -9,47 +9,21 @@
 #include "logql/print.h"
 #include "querier/metric_query.h"
 
-enum { POINTS_MAX = 11000 };
-
 /* ---- range queries ---- */
 
-struct range_params {
-    struct time_range range;
-    uint64_t limit;
-    int64_t step_ns, interval_ns;
-    bool forward;
-};
-
-static enum sk_err range_params(const struct call *call, struct range_params *p,
-                                struct sk_error *reterr)
+enum sk_err range_params(const struct call *call, struct range_params *p, struct sk_error *reterr)
 {
+    struct sk_str interval = param_get(call, "interval");
     enum sk_err err = param_range(call, &p->range, reterr);
     if (err == SK_OK && p->range.end_ns < p->range.start_ns)
         err = sk_error_set(reterr, SK_EINVAL,
                            "end timestamp must not be before or equal to start time");
     if (err == SK_OK)
-        err = param_limit(call, 100, &p->limit, reterr);
+        err = param_limit(call, "limit", 100, &p->limit, reterr);
     if (err == SK_OK)
         err = param_direction(call, &p->forward, reterr);
-    if (err != SK_OK)
-        return err;
-    int64_t length;
-    if (__builtin_sub_overflow(p->range.end_ns, p->range.start_ns, &length))
-        length = INT64_MAX;
-    struct sk_str step = param_get(call, "step"), interval = param_get(call, "interval");
-    int64_t step_s = length / SK_NS_PER_S / 250;
-    p->step_ns = (step_s < 1 ? 1 : step_s) * SK_NS_PER_S;
-    if (step.len > 0)
-        err = param_duration(step, &p->step_ns, reterr);
-    if (err == SK_OK && p->step_ns <= 0)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "zero or negative query resolution step widths are not accepted. Try a "
-                           "positive integer");
-    if (err == SK_OK && length / p->step_ns > POINTS_MAX)
-        err = sk_error_set(
-            reterr, SK_EINVAL,
-            "exceeded maximum resolution of 11,000 points per time series. Try increasing "
-            "the value of the step parameter");
+    if (err == SK_OK)
+        err = param_step(call, p->range, &p->step_ns, reterr);
     p->interval_ns = 0;
     if (err == SK_OK && interval.len > 0)
         err = param_duration(interval, &p->interval_ns, reterr);
@@ -113,26 +87,33 @@ static enum sk_err selector_limits(const struct call *call, const struct sk_ast_
     return err;
 }
 
-static enum sk_err log_query(struct call *call, const struct range_params *p,
-                             const struct sk_ast_log *log, struct sk_log_result *ret,
-                             struct sk_error *reterr)
+enum sk_err log_query_limits(const struct call *call, const struct sk_ast_log *log, uint64_t limit,
+                             struct time_range *range, struct sk_error *reterr)
 {
     const struct sk_limits *lim = call_limits(call);
-    struct time_range range = p->range;
-    bool empty;
-    if (lim->max_entries_limit_per_query > 0 && p->limit > lim->max_entries_limit_per_query)
+    bool empty = false;
+    if (lim->max_entries_limit_per_query > 0 && limit > lim->max_entries_limit_per_query)
         return sk_error_set(
             reterr, SK_EINVAL,
             "max entries limit per query exceeded, limit > max_entries_limit_per_query "
             "(%llu > %llu)",
-            (unsigned long long)p->limit, (unsigned long long)lim->max_entries_limit_per_query);
+            (unsigned long long)limit, (unsigned long long)lim->max_entries_limit_per_query);
     enum sk_err err = selector_limits(call, log->matchers, reterr);
     if (err == SK_OK)
-        err = range_limits(call, &range, &empty, reterr);
+        err = range_limits(call, range, &empty, reterr);
+    if (err == SK_OK && empty)
+        range->end_ns = range->start_ns;
+    return err;
+}
+
+enum sk_err log_query(struct call *call, const struct range_params *p, const struct sk_ast_log *log,
+                      struct sk_log_result *ret, struct sk_error *reterr)
+{
+    const struct sk_limits *lim = call_limits(call);
+    struct time_range range = p->range;
+    enum sk_err err = log_query_limits(call, log, p->limit, &range, reterr);
     if (err != SK_OK)
         return err;
-    if (empty)
-        range.end_ns = range.start_ns;
     struct sk_log_query q = {.tenant = call->tenant,
                              .log = log,
                              .start_ns = range.start_ns,
@@ -140,8 +121,8 @@ static enum sk_err log_query(struct call *call, const struct range_params *p,
                              .limit = p->limit,
                              .forward = p->forward,
                              .interval_ns = p->interval_ns,
-                             .sources = call->api->opt.sources,
-                             .source_count = call->api->opt.source_count,
+                             .sources = call->sources,
+                             .source_count = call->source_count,
                              .budget = call->api->opt.query_budget,
                              .stop = &call->stop};
     if (lim->query_timeout_ns > 0)
@@ -149,8 +130,7 @@ static enum sk_err log_query(struct call *call, const struct range_params *p,
     return sk_log_query_run(&q, ret, reterr);
 }
 
-static enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret,
-                               struct sk_error *reterr)
+enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret, struct sk_error *reterr)
 {
     struct sk_str text = param_get(call, "query");
     const struct sk_ast_expr *expr;
@@ -200,8 +180,8 @@ static void metric_query(struct call *call, const struct sk_ast_expr *expr, stru
                                 .start_ns = range.start_ns,
                                 .end_ns = range.end_ns,
                                 .step_ns = step_ns,
-                                .sources = call->api->opt.sources,
-                                .source_count = nothing ? 0 : call->api->opt.source_count,
+                                .sources = call->sources,
+                                .source_count = nothing ? 0 : call->source_count,
                                 .budget = call->api->opt.query_budget,
                                 .pool = call->api->opt.pool,
                                 .stop = &call->stop,
@@ -242,11 +222,11 @@ static enum sk_err metric_range_query(struct call *call, const struct range_para
 }
 
 static enum sk_err streams_query(struct call *call, const struct range_params *p,
-                                 const struct sk_ast_log *log, struct sk_error *reterr)
+                                 const struct sk_ast_log *log, bool legacy, struct sk_error *reterr)
 {
     struct sk_log_result result;
     enum sk_err err = log_query(call, p, log, &result, reterr);
-    if (err == SK_OK && !answer_streams(call, &result))
+    if (err == SK_OK && !answer_streams(call, &result, legacy))
         err = sk_error_set(reterr, SK_ENOMEM, "not enough memory for this answer");
     return err;
 }
@@ -260,8 +240,53 @@ void query_range_work(struct call *call)
     if (err == SK_OK)
         err = parse_query(call, &expr, &detail);
     if (err == SK_OK)
-        err = expr->kind == SK_AST_LOG ? streams_query(call, &p, &expr->u.log, &detail)
+        err = expr->kind == SK_AST_LOG ? streams_query(call, &p, &expr->u.log, false, &detail)
                                        : metric_range_query(call, &p, expr, &detail);
+    if (err != SK_OK) {
+        answer_error(call, err, detail.text);
+        call_finish(call);
+    }
+}
+
+/* `regexp` of the oldest clients is one more line filter. */
+static enum sk_err regexp_append(struct call *call, struct sk_ast_log *log)
+{
+    struct sk_str text = param_get(call, "regexp");
+    struct sk_arena *arena = &call->req->arena;
+    if (text.len == 0)
+        return SK_OK;
+    struct sk_ast_stage *stage = sk_arena_calloc(arena, 1, sizeof(*stage));
+    struct sk_ast_line_operand *operand = sk_arena_calloc(arena, 1, sizeof(*operand));
+    if (stage == NULL || operand == NULL)
+        return SK_ENOMEM;
+    operand->text = text;
+    *stage = (struct sk_ast_stage){
+        .kind = SK_STAGE_LINE_FILTER, .line_op = SK_LINE_RE, .operands = operand};
+    struct sk_ast_stage **tail = &log->stages;
+    while (*tail != NULL)
+        tail = &(*tail)->next;
+    *tail = stage;
+    return SK_OK;
+}
+
+void query_legacy_work(struct call *call)
+{
+    struct sk_error detail = {.text = ""};
+    struct range_params p;
+    const struct sk_ast_expr *expr = NULL;
+    enum sk_err err = range_params(call, &p, &detail);
+    if (err == SK_OK)
+        err = parse_query(call, &expr, &detail);
+    if (err == SK_OK && expr->kind != SK_AST_LOG)
+        err = sk_error_set(&detail, SK_EINVAL,
+                           "rpc error: code = Code(400) desc = legacy endpoints only support "
+                           "streams result type");
+    if (err == SK_OK) {
+        struct sk_ast_log log = expr->u.log;
+        err = regexp_append(call, &log);
+        if (err == SK_OK)
+            err = streams_query(call, &p, &log, true, &detail);
+    }
     if (err != SK_OK) {
         answer_error(call, err, detail.text);
         call_finish(call);
@@ -277,7 +302,7 @@ void query_instant_work(struct call *call)
     bool forward;
     enum sk_err err = param_time(param_get(call, "time"), sk_clock_now_ns(), &time_ns, &detail);
     if (err == SK_OK)
-        err = param_limit(call, 100, &limit, &detail);
+        err = param_limit(call, "limit", 100, &limit, &detail);
     if (err == SK_OK)
         err = param_direction(call, &forward, &detail);
     if (err == SK_OK)

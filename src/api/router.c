@@ -10,7 +10,6 @@
 #include "base/gotext.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "objstore/objkey.h"
 
 #define GETPOST (ROUTE_GET | ROUTE_POST)
 
@@ -25,6 +24,10 @@ static const struct route routes[] = {
      query_range_work, NULL},
     {"/loki/api/v1/query", "loki_api_v1_query", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      query_instant_work, NULL},
+    {"/loki/api/v1/tail", "loki_api_v1_tail", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, tail_work,
+     NULL},
+    {"/api/prom/tail", "api_prom_tail", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, tail_legacy_work,
+     NULL},
     {"/loki/api/v1/labels", "loki_api_v1_labels", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      labels_work, NULL},
     {"/loki/api/v1/label", "loki_api_v1_label", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, labels_work,
@@ -41,14 +44,49 @@ static const struct route routes[] = {
      SK_WORK_QUERY, volume_range_work, NULL},
     {"/loki/api/v1/detected_labels", "loki_api_v1_detected_labels", GETPOST | ROUTE_TENANT,
      SK_WORK_QUERY, detected_labels_work, NULL},
+    {"/loki/api/v1/detected_fields", "loki_api_v1_detected_fields", GETPOST | ROUTE_TENANT,
+     SK_WORK_QUERY, detected_fields_work, NULL},
+    {"/loki/api/v1/detected_field/{name}/values", "loki_api_v1_detected_field_name_values",
+     GETPOST | ROUTE_TENANT, SK_WORK_QUERY, detected_values_work, NULL},
+    {"/loki/api/v1/patterns", "loki_api_v1_patterns", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
+     patterns_work, NULL},
     {"/loki/api/v1/format_query", "loki_api_v1_format_query", GETPOST, SK_WORK_QUERY,
      format_query_work, NULL},
+    {"/api/prom/query", "api_prom_query", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, query_legacy_work,
+     NULL},
+    {"/api/prom/label", "api_prom_label", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, labels_legacy_work,
+     NULL},
+    {"/api/prom/label/{name}/values", "api_prom_label_name_values", GETPOST | ROUTE_TENANT,
+     SK_WORK_QUERY, labels_legacy_work, NULL},
+    {"/api/prom/series", "api_prom_series", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, series_work,
+     NULL},
     {"/ready", "ready", ROUTE_GET | ROUTE_OPEN, SK_WORK_QUERY, NULL, ready_serve},
     {"/metrics", "metrics", ROUTE_ANY | ROUTE_OPEN, SK_WORK_QUERY, metrics_work, NULL},
     {"/config", "config", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, config_work, NULL},
     {"/services", "services", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, NULL, services_serve},
     {"/log_level", "log_level", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, log_level_serve},
     {"/flush", "flush", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, flush_serve},
+    {"/ring", "ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ring_serve},
+    {"/distributor/ring", "distributor_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL,
+     ring_serve},
+    {"/compactor/ring", "compactor_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ring_serve},
+    {"/scheduler/ring", "scheduler_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ring_serve},
+    {"/pattern/ring", "pattern_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL,
+     pattern_ring_serve},
+    {"/ruler/ring", "ruler_ring", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, ruler_ring_serve},
+    {"/memberlist", "memberlist", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, NULL, memberlist_serve},
+    {"/ingester/prepare_shutdown", "ingester_prepare_shutdown",
+     GETPOST | ROUTE_DELETE | ROUTE_ADMIN, SK_WORK_QUERY, NULL, prepare_shutdown_serve},
+    {"/ingester/shutdown", "ingester_shutdown", ROUTE_POST | ROUTE_ADMIN, SK_WORK_QUERY, NULL,
+     shutdown_serve},
+    {"/loki/api/v1/drilldown-limits", "loki_api_v1_drilldown_limits", ROUTE_GET | ROUTE_TENANT,
+     SK_WORK_QUERY, NULL, drilldown_limits_serve},
+    {"/config/tenant/v1/limits", "config_tenant_v1_limits", ROUTE_GET | ROUTE_TENANT, SK_WORK_QUERY,
+     NULL, tenant_limits_serve},
+    {"/loki/api/v1/index/shards", "loki_api_v1_index_shards", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
+     NULL, index_shards_serve},
+    {"/loki/api/v1/cache/generation_numbers", "loki_api_v1_cache_generation_numbers",
+     ROUTE_GET | ROUTE_TENANT, SK_WORK_QUERY, NULL, cache_generation_serve},
     {"/loki/api/v1/status/buildinfo", "loki_api_v1_status_buildinfo", ROUTE_GET, SK_WORK_QUERY,
      NULL, buildinfo_serve},
 };
@@ -109,7 +147,8 @@ int sk_api_on_headers(void *ctx, struct sk_http_req *req, const char **text)
         return 0;
     }
     req->body_bytes_max = api->config->max_recv_msg_size;
-    const char *why = sk_ingester_unavailable(api->opt.ingester);
+    const char *why = atomic_load(&api->stopping) ? "skald is shutting down"
+                                                  : sk_ingester_unavailable(api->opt.ingester);
     if (why != NULL) { /* before the body costs anything */
         *text = why;
         return 503;
@@ -117,63 +156,15 @@ int sk_api_on_headers(void *ctx, struct sk_http_req *req, const char **text)
     return 0;
 }
 
-/* ---- tenants ---- */
-
-static bool tenant_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!-_.*'()", c) != NULL);
-}
-
-/* false: answered. */
-static bool tenant_set(struct call *call)
-{
-    char text[256];
-    if (!call->api->config->auth_enabled) {
-        call->tenant = SK_STR("fake");
-        return true;
-    }
-    struct sk_str t = sk_http_header_get(call->req, "X-Scope-OrgID");
-    if (t.len == 0) {
-        answer_text(call, 401, "no org id", true);
-        return false;
-    }
-    if (memchr(t.ptr, '|', t.len) != NULL) {
-        answer_text(call, 400, "multiple org IDs present", (call->route->flags & ROUTE_PUSH) != 0);
-        return false;
-    }
-    for (size_t i = 0; i < t.len; i++) {
-        if (!tenant_char(t.ptr[i])) {
-            (void)snprintf(text, sizeof(text),
-                           "tenant ID '%.*s' contains unsupported character '%c'",
-                           (int)(t.len > 150 ? 150 : t.len), t.ptr, t.ptr[i]);
-            answer_text(call, 400, text, true);
-            return false;
-        }
-    }
-    if (sk_str_is(t, ".") || sk_str_is(t, "..")) {
-        answer_text(call, 400, "tenant ID is '.' or '..'", true);
-        return false;
-    }
-    if (t.len > SK_TENANT_BYTES_MAX) {
-        answer_text(call, 400, "tenant ID is too long: max 150 characters", true);
-        return false;
-    }
-    if (!sk_tenant_valid(t)) {
-        answer_text(call, 400, "tenant ID 'index' is the name of the index folder; choose another",
-                    true);
-        return false;
-    }
-    call->tenant = t;
-    return true;
-}
-
 /* ---- dispatch ---- */
 
 static void work_run(struct sk_job *job)
 {
     struct call *call = SK_CONTAINER_OF(job, struct call, job);
-    call->route->work(call);
+    if (call->tenant_fault != NULL)
+        tenant_refuse(call);
+    else
+        call->route->work(call);
 }
 
 static void on_cancel(struct sk_http_req *req)
@@ -188,7 +179,8 @@ static bool method_ok(const struct route *route, struct sk_str method)
     if (route->flags & ROUTE_ANY)
         return true;
     return (sk_str_is(method, "GET") && (route->flags & ROUTE_GET)) ||
-           (sk_str_is(method, "POST") && (route->flags & ROUTE_POST));
+           (sk_str_is(method, "POST") && (route->flags & ROUTE_POST)) ||
+           (sk_str_is(method, "DELETE") && (route->flags & ROUTE_DELETE));
 }
 
 bool from_loopback(const struct sk_http_req *req)
@@ -230,13 +222,20 @@ static void dispatch(struct call *call)
     call_finish(call);
 }
 
+/* false: answered. A fault of the header's is answered by a worker, and needs no tenant. */
+static bool tenant_settled(struct call *call, const struct sk_user *user)
+{
+    if (!tenant_set(call))
+        return call->tenant_fault != NULL;
+    return user == NULL || auth_tenant_ok(call, user);
+}
+
 void auth_done(struct call *call, const struct sk_user *user)
 {
     struct sk_error detail;
     if ((call->route->flags & ROUTE_ADMIN) != 0 && user == NULL && !from_loopback(call->req)) {
         answer_text(call, 403, "only served on the loopback address", true);
-    } else if ((call->route->flags & ROUTE_TENANT) != 0 &&
-               (!tenant_set(call) || (user != NULL && !auth_tenant_ok(call, user)))) {
+    } else if ((call->route->flags & ROUTE_TENANT) != 0 && !tenant_settled(call, user)) {
         /* answered */
     } else if ((call->route->flags & ROUTE_PUSH) == 0 && params_load(call, &detail) != SK_OK) {
         answer_text(call, 400, detail.text, false);
@@ -282,8 +281,9 @@ void sk_api_on_done(void *ctx, const struct sk_http_req *req, int status, uint64
     const struct route *route = route_find(path_below_prefix(api, req->path), &arg);
     double seconds = (double)(sk_clock_mono_ns() - req->start_mono_ns) / 1e9;
     (void)snprintf(labels, sizeof(labels),
-                   "method=\"%.*s\",route=\"%s\",status_code=\"%d\",ws=\"false\"",
-                   SK_STR_ARG(req->method), route == NULL ? "other" : route->label, status);
+                   "method=\"%.*s\",route=\"%s\",status_code=\"%d\",ws=\"%s\"",
+                   SK_STR_ARG(req->method), route == NULL ? "other" : route->label, status,
+                   status == 101 ? "true" : "false");
     struct sk_metric *m = sk_metric_get(SK_METRIC_HISTOGRAM, "loki_request_duration_seconds",
                                         "Time spent serving HTTP requests.", labels,
                                         sk_metric_seconds, SK_COUNT_OF(sk_metric_seconds));
@@ -316,6 +316,7 @@ enum sk_err sk_api_create(const struct sk_api_options *opt, struct sk_api **ret_
         sk_free(api);
         return err;
     }
+    atomic_init(&api->flush_at_stop, false);
     pthread_mutex_init(&api->scratch_lock, NULL);
     *ret_api = api;
     return SK_OK;
@@ -331,7 +332,13 @@ void sk_api_destroy(struct sk_api *api)
     sk_free(api);
 }
 
+bool sk_api_flush_at_stop(const struct sk_api *api)
+{
+    return api != NULL && atomic_load(&api->flush_at_stop);
+}
+
 void sk_api_set_stopping(struct sk_api *api)
 {
     atomic_store(&api->stopping, true);
+    tails_stop(api);
 }

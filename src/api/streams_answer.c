@@ -5,6 +5,7 @@
 
 #include "api/api_int.h"
 #include "base/alloc.h"
+#include "base/gotext.h"
 #include "base/jsonout.h"
 
 enum { PIECE_BYTES = 256 * 1024 };
@@ -22,10 +23,10 @@ struct streams_answer {
     struct sk_log_result result;
     struct group *groups;
     size_t group_count;
-    struct order *order; /* by group, then as the query gave them */
-    size_t at;           /* next of `order` to write */
-    bool categorize, begun;
-    struct sk_str flags; /* encoding flags as sent */
+    struct order *order;            /* by group, then as the query gave them */
+    size_t at;                      /* next of `order` to write */
+    bool categorize, begun, legacy; /* legacy: the form of /api/prom/query */
+    struct sk_str flags;            /* encoding flags as sent */
 };
 
 static int group_cmp(const void *a, const void *b)
@@ -75,27 +76,28 @@ static enum sk_err groups_make(struct streams_answer *s)
     return SK_OK;
 }
 
-static void write_entry(struct sk_strbuf *out, const struct sk_result_entry *e, bool categorize)
+void answer_value(struct sk_strbuf *out, int64_t ts_ns, struct sk_str line,
+                  const struct sk_pipeline_labels *categorized)
 {
     sk_strbuf_puts(out, "[\"");
-    sk_strbuf_i64(out, e->ts_ns);
+    sk_strbuf_i64(out, ts_ns);
     sk_strbuf_puts(out, "\",");
-    sk_json_string_html(out, e->line);
-    if (categorize) {
-        bool meta = e->labels->meta.count > 0, parsed = e->labels->parsed.count > 0;
+    sk_json_string_html(out, line);
+    if (categorized != NULL) {
+        bool meta = categorized->meta.count > 0, parsed = categorized->parsed.count > 0;
         sk_strbuf_puts(out, meta ? ",{\"structuredMetadata\":" : ",{");
         if (meta)
-            answer_labels(out, e->labels->meta);
+            answer_labels(out, categorized->meta);
         if (parsed) {
             sk_strbuf_puts(out, meta ? ",\"parsed\":" : "\"parsed\":");
-            answer_labels(out, e->labels->parsed);
+            answer_labels(out, categorized->parsed);
         }
         sk_strbuf_putc(out, '}');
     }
     sk_strbuf_putc(out, ']');
 }
 
-static void write_flags(struct sk_strbuf *out, struct sk_str flags)
+void answer_flags(struct sk_strbuf *out, struct sk_str flags)
 {
     sk_strbuf_puts(out, "\"encodingFlags\":[");
     for (size_t at = 0, n = 0; at <= flags.len; n++) {
@@ -105,16 +107,51 @@ static void write_flags(struct sk_strbuf *out, struct sk_str flags)
         sk_json_string(out, (struct sk_str){flags.ptr + at, end - at});
         at = end + 1;
     }
-    sk_strbuf_puts(out, "],");
+    sk_strbuf_putc(out, ']');
+}
+
+static void write_entry(struct sk_strbuf *out, const struct sk_result_entry *e, bool categorize)
+{
+    struct sk_pipeline_labels labels = {e->labels->stream, e->labels->meta, e->labels->parsed};
+    answer_value(out, e->ts_ns, e->line, categorize ? &labels : NULL);
+}
+
+static void write_entry_legacy(struct sk_strbuf *out, const struct sk_result_entry *e)
+{
+    sk_strbuf_puts(out, "{\"ts\":\"");
+    sk_rfc3339_format(out, e->ts_ns);
+    sk_strbuf_puts(out, "\",\"line\":");
+    sk_json_string_html(out, e->line);
+    sk_strbuf_putc(out, '}');
+}
+
+static void write_stream(struct sk_strbuf *out, const struct streams_answer *s,
+                         const struct group *g)
+{
+    if (s->legacy) {
+        sk_strbuf_puts(out, "{\"labels\":");
+        sk_json_string_html(out, g->printed);
+        sk_strbuf_puts(out, ",\"entries\":[");
+        return;
+    }
+    sk_strbuf_puts(out, "{\"stream\":");
+    answer_labels(out, s->categorize ? g->labels->stream : g->labels->all);
+    sk_strbuf_puts(out, ",\"values\":[");
 }
 
 static void write_begin(struct sk_strbuf *out, const struct streams_answer *s)
 {
+    if (s->legacy) {
+        sk_strbuf_puts(out, "{\"streams\":[");
+        return;
+    }
     sk_strbuf_puts(out, "{\"status\":\"success\",");
     answer_warnings(out, &s->result.stats);
     sk_strbuf_puts(out, "\"data\":{\"resultType\":\"streams\",");
-    if (s->flags.len > 0)
-        write_flags(out, s->flags);
+    if (s->flags.len > 0) {
+        answer_flags(out, s->flags);
+        sk_strbuf_putc(out, ',');
+    }
     sk_strbuf_puts(out, "\"result\":[");
 }
 
@@ -128,15 +165,13 @@ static void streams_produce(struct call *call, struct sk_strbuf *out, bool *last
         const struct order *o = &s->order[s->at];
         bool opens = s->at == 0 || s->order[s->at - 1].group != o->group;
         bool closes = s->at + 1 == s->result.count || s->order[s->at + 1].group != o->group;
-        if (opens) {
-            const struct group *g = &s->groups[o->group];
-            sk_strbuf_puts(out, s->at > 0 ? ",{\"stream\":" : "{\"stream\":");
-            answer_labels(out, s->categorize ? g->labels->stream : g->labels->all);
-            sk_strbuf_puts(out, ",\"values\":[");
-        } else {
-            sk_strbuf_putc(out, ',');
-        }
-        write_entry(out, &s->result.entries[o->entry], s->categorize);
+        sk_strbuf_puts(out, s->at > 0 ? "," : "");
+        if (opens)
+            write_stream(out, s, &s->groups[o->group]);
+        if (s->legacy)
+            write_entry_legacy(out, &s->result.entries[o->entry]);
+        else
+            write_entry(out, &s->result.entries[o->entry], s->categorize);
         if (closes)
             sk_strbuf_puts(out, "]}");
         s->at++;
@@ -145,7 +180,7 @@ static void streams_produce(struct call *call, struct sk_strbuf *out, bool *last
     if (*last) {
         sk_strbuf_puts(out, "],");
         answer_stats(out, &s->result.stats, s->result.count);
-        sk_strbuf_puts(out, "}}\n");
+        sk_strbuf_puts(out, s->legacy ? "}\n" : "}}\n");
     }
 }
 
@@ -162,25 +197,28 @@ static void streams_dispose(struct call *call)
     streams_free(call->state);
 }
 
-static bool flag_in(struct sk_str flags, const char *name)
+bool encoding_flags(const struct call *call, struct sk_str *ret_flags)
 {
+    struct sk_str flags = sk_http_header_get(call->req, "X-Loki-Response-Encoding-Flags");
+    *ret_flags = flags;
     for (size_t at = 0; at <= flags.len;) {
         size_t comma = sk_str_find(flags, SK_STR(","), at);
         size_t end = comma == SIZE_MAX ? flags.len : comma;
-        if (sk_str_is((struct sk_str){flags.ptr + at, end - at}, name))
+        if (sk_str_is((struct sk_str){flags.ptr + at, end - at}, "categorize-labels"))
             return true;
         at = end + 1;
     }
     return false;
 }
 
-bool answer_streams(struct call *call, struct sk_log_result *result)
+bool answer_streams(struct call *call, struct sk_log_result *result, bool legacy)
 {
     struct streams_answer *s = sk_calloc(1, sizeof(*s));
     if (s == NULL)
         return false;
-    s->flags = sk_http_header_get(call->req, "X-Loki-Response-Encoding-Flags");
-    s->categorize = flag_in(s->flags, "categorize-labels");
+    s->legacy = legacy;
+    if (!legacy)
+        s->categorize = encoding_flags(call, &s->flags);
     s->result = *result;
     *result = (struct sk_log_result){.entries = NULL};
     if (groups_make(s) != SK_OK) {

@@ -10,7 +10,7 @@
 #include "logql/parse.h"
 #include "querier/series_query.h"
 
-enum { BUCKETS_MAX = 11000, LIMIT_DEFAULT = 100 };
+enum { LIMIT_DEFAULT = 100 };
 #define RESULT_BYTES_MAX ((size_t)1 << 30)
 
 struct volume {
@@ -62,29 +62,6 @@ static enum sk_err targets_parse(struct volume *v, struct sk_str text, struct sk
     return SK_OK;
 }
 
-static enum sk_err step_parse(struct volume *v, struct sk_error *reterr)
-{
-    int64_t length;
-    if (__builtin_sub_overflow(v->range.end_ns, v->range.start_ns, &length))
-        length = INT64_MAX;
-    int64_t step_s = length / SK_NS_PER_S / 250;
-    struct sk_str step = param_get(v->call, "step");
-    enum sk_err err = SK_OK;
-    v->step_ns = (step_s < 1 ? 1 : step_s) * SK_NS_PER_S;
-    if (step.len > 0)
-        err = param_duration(step, &v->step_ns, reterr);
-    if (err == SK_OK && v->step_ns <= 0)
-        err = sk_error_set(reterr, SK_EINVAL,
-                           "zero or negative query resolution step widths are not accepted. Try a "
-                           "positive integer");
-    if (err == SK_OK && length / v->step_ns > BUCKETS_MAX)
-        err = sk_error_set(
-            reterr, SK_EINVAL,
-            "exceeded maximum resolution of 11,000 points per time series. Try increasing "
-            "the value of the step parameter");
-    return err;
-}
-
 static enum sk_err params_parse(struct volume *v, struct sk_error *reterr)
 {
     const struct sk_limits *lim = call_limits(v->call);
@@ -95,11 +72,11 @@ static enum sk_err params_parse(struct volume *v, struct sk_error *reterr)
                            "end timestamp must not be before or equal to start time");
     v->limit = LIMIT_DEFAULT;
     if (err == SK_OK && !sk_str_is(limit, "0"))
-        err = param_limit(v->call, LIMIT_DEFAULT, &v->limit, reterr);
+        err = param_limit(v->call, "limit", LIMIT_DEFAULT, &v->limit, reterr);
     if (lim->volume_max_series > 0 && v->limit > lim->volume_max_series)
         v->limit = lim->volume_max_series;
     if (err == SK_OK && v->ranged)
-        err = step_parse(v, reterr);
+        err = param_step(v->call, v->range, &v->step_ns, reterr);
     v->by_label = sk_str_is(by, "labels");
     if (err == SK_OK && by.len > 0 && !v->by_label && !sk_str_is(by, "series"))
         err = sk_error_set(reterr, SK_EINVAL, "invalid aggregation option");
@@ -131,7 +108,7 @@ static void buckets_count(struct volume *v)
         return;
     v->bucket_count = SIZE_MAX; /* no end is the last one yet */
     size_t n = 0;
-    while (n <= BUCKETS_MAX && bucket_end(v, n) < v->range.end_ns)
+    while (n <= PARAM_STEPS_MAX && bucket_end(v, n) < v->range.end_ns)
         n++;
     v->bucket_count = n + 1;
 }

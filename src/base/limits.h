@@ -46,6 +46,32 @@
 /* ... or holds more chunks. */
 #define SK_INDEX_HEAD_CHUNKS_MAX     20000u
 
+/* ---- tails ---- */
+
+/* Appended entries that wait in a tail's feed for a worker; beyond, entries are left out and noted
+ * in `dropped_entries`. Bytes. */
+#define SK_TAIL_FEED_BYTES_MAX    (4u << 20)
+/* Entries that passed a tail's pipeline and wait for a frame; beyond, as above. */
+#define SK_TAIL_WAITING_MAX       10000u
+#define SK_TAIL_WAITING_BYTES_MAX (4u << 20)
+/* Frames that wait for the reader. Loki has as many. */
+#define SK_TAIL_FRAMES_MAX        10u
+/* A frame takes no further entry beyond. Entries, bytes. */
+#define SK_TAIL_FRAME_ENTRIES_MAX 100u
+#define SK_TAIL_FRAME_BYTES_SOFT  (1u << 20)
+
+/* ---- patterns of lines, where pattern_ingester is enabled ---- */
+
+/* All, and those of a tenant; beyond, the one goes that no line has had for longest. Bytes. */
+#define SK_PATTERNS_BYTES_MAX        (32u << 20)
+#define SK_PATTERNS_TENANT_BYTES_MAX (8u << 20)
+/* ... of a stream. */
+#define SK_PATTERNS_STREAM_MAX       300u
+/* Longer lines belong to no pattern. Bytes. */
+#define SK_PATTERNS_LINE_BYTES_MAX   3000u
+/* Counts of a pattern reach so far back from its newest line. Seconds. */
+#define SK_PATTERNS_KEPT_S           10800
+
 /* ---- reading ---- */
 
 /* A chunk file larger than this is refused as damaged. Bytes. */

@@ -143,6 +143,20 @@ enum sk_err sk_ctl_answer_decode(struct sk_ctl_answer *answer, struct sk_str bod
     return err;
 }
 
+enum sk_err sk_ctl_answer_decode_tail(struct sk_ctl_answer *answer, struct sk_str frame,
+                                      struct sk_error *reterr)
+{
+    *answer = (struct sk_ctl_answer){.kind = SK_CTL_STREAMS};
+    sk_arena_init(&answer->arena, SK_CTL_BUFFER_BYTES_MAX, NULL);
+    enum sk_err err = sk_ctl_json_decode(frame, &answer->root, reterr);
+    answer->result = err == SK_OK ? json_object_get(answer->root, "streams") : NULL;
+    if (err == SK_OK)
+        err = streams_decode(answer, reterr);
+    if (err != SK_OK)
+        sk_ctl_answer_deinit(answer);
+    return err;
+}
+
 void sk_ctl_answer_deinit(struct sk_ctl_answer *answer)
 {
     sk_arena_deinit(&answer->arena);

@@ -41,6 +41,9 @@ struct sk_ctl_answer {
  * SK_EPARSE: no such answer. The answer is deinit's on failure, too. */
 SK_MUST_CHECK enum sk_err sk_ctl_answer_decode(struct sk_ctl_answer *answer, struct sk_str body,
                                                bool forward, struct sk_error *reterr);
+/* The same for a frame of a tail, whose entries stay in its order. */
+SK_MUST_CHECK enum sk_err sk_ctl_answer_decode_tail(struct sk_ctl_answer *answer,
+                                                    struct sk_str frame, struct sk_error *reterr);
 void sk_ctl_answer_deinit(struct sk_ctl_answer *answer); /* zeroed: fine */
 
 /* Any answer as JSON; json_decref() frees it. */

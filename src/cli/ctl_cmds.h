@@ -6,6 +6,7 @@
 struct sk_ctl_opts;
 
 int sk_ctl_query(const struct sk_ctl_opts *opts);
+int sk_ctl_tail(const struct sk_ctl_opts *opts); /* query --tail */
 int sk_ctl_instant_query(const struct sk_ctl_opts *opts);
 int sk_ctl_labels(const struct sk_ctl_opts *opts);
 int sk_ctl_series(const struct sk_ctl_opts *opts);

@@ -230,7 +230,6 @@ static enum sk_err check(const struct parser *p)
         bool wanted;
         const char *flag;
     } later[] = {
-        {o->tail || o->follow, "--tail"},
         {o->parallel_workers > 1, "--parallel-max-workers"},
         {o->part_prefix != NULL || o->part_merge, "--part-path-prefix"},
         {o->store_config != NULL || o->remote_schema || o->schema_store != NULL, "--store-config"},

@@ -4,6 +4,7 @@
 #include "cli/ctl_http.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +26,7 @@ struct sk_ctl_http {
     struct curl_slist *headers;
     struct sk_strbuf url;
     struct sk_strbuf body;
+    struct sk_strbuf early; /* bytes behind the head of an upgrade's answer */
     char fault[CURL_ERROR_SIZE];
     bool setup_failed; /* an option or a header was refused; sticks */
 };
@@ -205,6 +207,7 @@ enum sk_err sk_ctl_http_create(const struct sk_ctl_opts *opts, struct sk_ctl_htt
     http->opts = opts;
     sk_strbuf_init(&http->url, SK_CTL_BUFFER_BYTES_MAX);
     sk_strbuf_init(&http->body, SK_CTL_BUFFER_BYTES_MAX);
+    sk_strbuf_init(&http->early, SK_CTL_BUFFER_BYTES_MAX);
     http->curl = curl_easy_init();
     enum sk_err err = SK_OK;
     if (http->curl == NULL) {
@@ -232,6 +235,7 @@ void sk_ctl_http_destroy(struct sk_ctl_http *http)
     curl_slist_free_all(http->headers);
     sk_strbuf_deinit(&http->url);
     sk_strbuf_deinit(&http->body);
+    sk_strbuf_deinit(&http->early);
     sk_free(http);
 }
 
@@ -385,5 +389,156 @@ enum sk_err sk_ctl_http_post(struct sk_ctl_http *http, const char *path, const c
     SET(http, CURLOPT_HTTPHEADER, http->headers);
 out:
     sk_strbuf_deinit(&type);
+    return err;
+}
+
+/* ---- a connection that changes its protocol ---- */
+
+static struct sk_str ws_url(struct sk_ctl_http *http)
+{
+    struct sk_str url = sk_strbuf_view(&http->url);
+    sk_strbuf_reset(&http->body);
+    if (strncasecmp(http->opts->addr, "http", 4) == 0) {
+        sk_strbuf_puts(&http->body, "ws");
+        url = (struct sk_str){url.ptr + 4, url.len - 4};
+    }
+    sk_strbuf_str(&http->body, url);
+    return sk_strbuf_view(&http->body);
+}
+
+/* Waits until the socket is ready; SK_ETIMEDOUT also for a signal. */
+static enum sk_err wait_for(struct sk_ctl_http *http, short events, int wait_ms)
+{
+    curl_socket_t fd;
+    if (curl_easy_getinfo(http->curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+        fd == CURL_SOCKET_BAD)
+        return SK_EIO;
+    struct pollfd p = {.fd = fd, .events = events};
+    int n = poll(&p, 1, wait_ms);
+    if (n < 0)
+        return errno == EINTR ? SK_ETIMEDOUT : SK_EIO;
+    return n == 0 ? SK_ETIMEDOUT : SK_OK;
+}
+
+enum sk_err sk_ctl_http_send(struct sk_ctl_http *http, struct sk_slice bytes)
+{
+    while (bytes.len > 0) {
+        size_t n = 0;
+        CURLcode code = curl_easy_send(http->curl, bytes.ptr, bytes.len, &n);
+        if (code == CURLE_AGAIN) {
+            if (wait_for(http, POLLOUT, CONNECT_TIMEOUT_S * 1000) != SK_OK)
+                return SK_EIO;
+        } else if (code != CURLE_OK) {
+            return SK_EIO;
+        }
+        bytes = (struct sk_slice){bytes.ptr + n, bytes.len - n};
+    }
+    return SK_OK;
+}
+
+enum sk_err sk_ctl_http_recv(struct sk_ctl_http *http, void *buf, size_t len, int wait_ms,
+                             size_t *ret_len)
+{
+    if (http->early.len > 0) {
+        size_t n = http->early.len < len ? http->early.len : len;
+        memcpy(buf, http->early.ptr, n);
+        memmove(http->early.ptr, http->early.ptr + n, http->early.len - n);
+        http->early.len -= n;
+        *ret_len = n;
+        return SK_OK;
+    }
+    for (bool waited = false;; waited = true) { /* TLS may hold bytes that the socket has not */
+        CURLcode code = curl_easy_recv(http->curl, buf, len, ret_len);
+        if (code == CURLE_OK)
+            return *ret_len > 0 ? SK_OK : SK_ECLOSED;
+        if (code != CURLE_AGAIN)
+            return SK_EIO;
+        enum sk_err err = waited ? SK_ETIMEDOUT : wait_for(http, POLLIN, wait_ms);
+        if (err != SK_OK)
+            return err;
+    }
+}
+
+/* Connects, and writes the request as libcurl would. */
+static enum sk_err upgrade_ask(struct sk_ctl_http *http, struct sk_str lines,
+                               struct sk_error *reterr)
+{
+    struct sk_strbuf out;
+    struct sk_str url = sk_strbuf_view(&http->url);
+    long status;
+    SET(http, CURLOPT_CONNECT_ONLY, 1L);
+    SET(http, CURLOPT_FRESH_CONNECT, 1L);
+    SET(http, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    enum sk_err err = perform(http, "Get", &status, reterr);
+    if (err != SK_OK)
+        return err;
+    size_t host = sk_str_find(url, SK_STR("://"), 0) + 3;
+    size_t slash = sk_str_find(url, SK_STR("/"), host);
+    sk_assert(slash != SIZE_MAX); /* the path begins with one */
+    size_t at = sk_str_find((struct sk_str){url.ptr, slash}, SK_STR("@"), host);
+    host = at == SIZE_MAX ? host : at + 1;
+    sk_strbuf_init(&out, SK_CTL_BUFFER_BYTES_MAX);
+    sk_strbuf_printf(&out, "GET %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: skaldctl/%s\r\n",
+                     SK_STR_ARG(((struct sk_str){url.ptr + slash, url.len - slash})),
+                     SK_STR_ARG(((struct sk_str){url.ptr + host, slash - host})), SK_CTL_VERSION);
+    sk_strbuf_str(&out, lines);
+    for (const struct curl_slist *h = http->headers; h != NULL; h = h->next) {
+        if (!sk_str_ends(sk_str_from(h->data), SK_STR(":"))) /* which only silence libcurl */
+            sk_strbuf_printf(&out, "%s\r\n", h->data);
+    }
+    sk_strbuf_puts(&out, "\r\n");
+    if (out.failed)
+        err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
+    else if (sk_ctl_http_send(http, sk_slice_of_str(sk_strbuf_view(&out))) != SK_OK)
+        err = sk_error_set(reterr, SK_EIO, "the connection broke before the request was sent");
+    sk_strbuf_deinit(&out);
+    return err;
+}
+
+/* The head of the answer; what follows goes to `early`. */
+static enum sk_err upgrade_answer(struct sk_ctl_http *http, long *ret_status,
+                                  struct sk_error *reterr)
+{
+    size_t end = SIZE_MAX;
+    sk_strbuf_reset(&http->body);
+    while (end == SIZE_MAX) {
+        char buf[4096];
+        size_t n;
+        enum sk_err err = sk_ctl_http_recv(http, buf, sizeof(buf), CONNECT_TIMEOUT_S * 1000, &n);
+        if (err != SK_OK)
+            return sk_error_set(reterr, SK_EIO, "no answer to the handshake: %s", sk_err_text(err));
+        sk_strbuf_add(&http->body, buf, n);
+        if (http->body.failed || http->body.len > TOKEN_BYTES_MAX)
+            return sk_error_set(reterr, SK_EIO, "the answer to the handshake has no end");
+        end = sk_str_find(sk_strbuf_view(&http->body), SK_STR("\r\n\r\n"), 0);
+    }
+    struct sk_str head = {http->body.ptr, end};
+    int64_t status;
+    if (!sk_str_starts(head, SK_STR("HTTP/1.")) || head.len < 12 ||
+        !sk_str_to_i64((struct sk_str){head.ptr + 9, 3}, &status))
+        return sk_error_set(reterr, SK_EIO, "the answer to the handshake is not HTTP");
+    sk_strbuf_reset(&http->early);
+    sk_strbuf_add(&http->early, http->body.ptr + end + 4, http->body.len - end - 4);
+    *ret_status = (long)status;
+    return http->early.failed ? sk_error_set(reterr, SK_ENOMEM, "out of memory") : SK_OK;
+}
+
+enum sk_err sk_ctl_http_upgrade(struct sk_ctl_http *http, const char *path,
+                                const struct sk_ctl_param *params, size_t param_count,
+                                struct sk_str lines, long *ret_status, struct sk_str *ret_text,
+                                struct sk_error *reterr)
+{
+    enum sk_err err = make_url(http, path, params, param_count, reterr);
+    if (err != SK_OK)
+        return err;
+    sk_strbuf_reset(&http->early);
+    SET(http, CURLOPT_HTTPGET, 1L);
+    if (!http->opts->quiet)
+        sk_ctl_say("%.*s", SK_STR_ARG(ws_url(http)));
+    err = upgrade_ask(http, lines, reterr);
+    if (err == SK_OK)
+        err = upgrade_answer(http, ret_status, reterr);
+    if (err == SK_OK)
+        *ret_text = *ret_status == 101 ? SK_STR("") : sk_strbuf_view(&http->early);
     return err;
 }

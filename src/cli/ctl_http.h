@@ -36,6 +36,22 @@ SK_MUST_CHECK enum sk_err sk_ctl_http_post(struct sk_ctl_http *http, const char 
                                            long *ret_status, struct sk_str *ret_body,
                                            struct sk_error *reterr);
 
+/* ---- a connection that changes its protocol ---- */
+
+/* GET path?params with the further header `lines` ("Name: value\r\n" each), over a connection of
+ * its own; the headers of the answer are read. *ret_status tells what came; *ret_text is the body
+ * of a refusal as far as it came, else empty. SK_EIO: no answer, reterr says why. */
+SK_MUST_CHECK enum sk_err sk_ctl_http_upgrade(struct sk_ctl_http *http, const char *path,
+                                              const struct sk_ctl_param *params, size_t param_count,
+                                              struct sk_str lines, long *ret_status,
+                                              struct sk_str *ret_text, struct sk_error *reterr);
+/* All of it. SK_EIO: the connection is broken. */
+SK_MUST_CHECK enum sk_err sk_ctl_http_send(struct sk_ctl_http *http, struct sk_slice bytes);
+/* Waits for `wait_ms` at most. SK_ETIMEDOUT: nothing came, or a signal; SK_ECLOSED: the server has
+ * ended it; SK_EIO. */
+SK_MUST_CHECK enum sk_err sk_ctl_http_recv(struct sk_ctl_http *http, void *buf, size_t len,
+                                           int wait_ms, size_t *ret_len);
+
 /* Sleeps before repetition `attempt` (0, 1, ...): `min_s` doubled each time, at most `max_s`. */
 void sk_ctl_backoff(unsigned attempt, int64_t min_s, int64_t max_s);
 

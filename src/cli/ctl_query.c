@@ -369,6 +369,8 @@ int sk_ctl_query(const struct sk_ctl_opts *opts)
 {
     struct query q;
     struct sk_error e;
+    if ((opts->tail || opts->follow) && !opts->from_stdin)
+        return sk_ctl_tail(opts);
     query_init(&q, opts);
     if (opts->from_stdin) {
         int status = run_stdin(&q);

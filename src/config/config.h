@@ -125,7 +125,7 @@ struct sk_config {
     /* distributor, querier, compactor, runtime */
     uint64_t max_recv_msg_size, max_decompressed_size;
     struct sk_str_list otlp_label_attributes; /* of resources: labels, before any rule is asked */
-    int64_t query_ingesters_within_ns;
+    int64_t query_ingesters_within_ns, tail_max_duration_ns;
     bool multi_tenant_queries_enabled, compress_responses, retention_enabled;
     bool pattern_ingester_enabled;
     const char *runtime_config_file;

@@ -285,6 +285,7 @@ static const struct sk_config_field config_fields[] = {
     FIELD("distributor.otlp_config.default_resource_attributes_as_index_labels", SK_FIELD_LIST,
           otlp_label_attributes),
     FIELD("querier.query_ingesters_within", SK_FIELD_I64, query_ingesters_within_ns),
+    FIELD("querier.tail_max_duration", SK_FIELD_I64, tail_max_duration_ns),
     FIELD("querier.multi_tenant_queries_enabled", SK_FIELD_BOOL, multi_tenant_queries_enabled),
     FIELD("frontend.compress_responses", SK_FIELD_BOOL, compress_responses),
     FIELD("compactor.retention_enabled", SK_FIELD_BOOL, retention_enabled),

@@ -176,6 +176,7 @@ static int on_headers_complete(llhttp_t *parser)
     if (rc != 0)
         return rc;
     req->keep_alive = llhttp_should_keep_alive(parser) != 0;
+    parser->upgrade = 0; /* the handler decides: one that is refused is a request like others */
     req->chunked_ok = parser->http_major == 1 && parser->http_minor >= 1;
     const char *text = NULL;
     int status = conn->server->opt.on_headers(conn->server->opt.ctx, req, &text);
@@ -255,7 +256,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
                : sk_http_conn_buffer(conn, server->read_buf, sizeof(server->read_buf));
 }
 
-static void reading(struct sk_http_conn *conn, bool on)
+void sk_http_conn_reading(struct sk_http_conn *conn, bool on)
 {
     if (on == conn->reading || conn->closed)
         return;
@@ -309,7 +310,7 @@ static void conn_feed(struct sk_http_conn *conn, const char *data, size_t len)
     llhttp_errno_t rc = llhttp_execute(&conn->parser, data, len);
     if (rc == HPE_OK)
         return;
-    if (rc == HPE_PAUSED || rc == HPE_PAUSED_UPGRADE) {
+    if (rc == HPE_PAUSED) {
         const char *at = llhttp_get_error_pos(&conn->parser);
         size_t used = at >= data && at <= data + len ? (size_t)(at - data) : len;
         request_hand_over(conn, data + used, len - used);
@@ -320,14 +321,19 @@ static void conn_feed(struct sk_http_conn *conn, const char *data, size_t len)
     sk_http_conn_fail(conn, conn->fail_status, conn->fail_text);
 }
 
+void sk_http_conn_cancel(struct sk_http_conn *conn)
+{
+    struct sk_http_req *req = conn->req;
+    if (req != NULL && !atomic_exchange(&req->cancelled, true) && req->on_cancel != NULL)
+        req->on_cancel(req);
+}
+
 void sk_http_conn_eof(struct sk_http_conn *conn)
 {
     conn->eof = true;
-    struct sk_http_req *req = conn->req;
     if (conn->state == CONN_BUSY || conn->state == CONN_WRITING) {
-        reading(conn, false);
-        if (req != NULL && !atomic_exchange(&req->cancelled, true) && req->on_cancel != NULL)
-            req->on_cancel(req);
+        sk_http_conn_reading(conn, false);
+        sk_http_conn_cancel(conn);
         return;
     }
     sk_http_conn_close(conn);
@@ -362,7 +368,10 @@ void sk_http_conn_input(struct sk_http_conn *conn, const char *data, size_t len)
         if (conn->pending.failed)
             sk_http_conn_close(conn);
         else if (conn->pending.len >= PENDING_BYTES_MAX)
-            reading(conn, false);
+            sk_http_conn_reading(conn, false);
+        return;
+    case CONN_WEBSOCKET:
+        sk_ws_feed(conn, data, len);
         return;
     case CONN_LINGER:
     case CONN_CLOSING:
@@ -378,7 +387,7 @@ void sk_http_conn_linger(struct sk_http_conn *conn)
     if (conn->state == CONN_CLOSING)
         return;
     (void)uv_shutdown(&conn->shutdown_req, (uv_stream_t *)&conn->tcp, NULL);
-    reading(conn, true);
+    sk_http_conn_reading(conn, true);
 }
 
 void sk_http_conn_answered(struct sk_http_conn *conn)
@@ -402,7 +411,7 @@ void sk_http_conn_answered(struct sk_http_conn *conn)
     }
     conn->state = CONN_IDLE;
     llhttp_resume(&conn->parser);
-    reading(conn, true);
+    sk_http_conn_reading(conn, true);
     if (conn->pending.len > 0) {
         struct sk_strbuf waiting = conn->pending;
         sk_strbuf_init(&conn->pending, waiting.max_bytes);
@@ -488,7 +497,7 @@ void sk_http_conn_accept(struct sk_http_server *server)
         sk_http_conn_close(conn);
         return;
     }
-    reading(conn, true);
+    sk_http_conn_reading(conn, true);
 }
 
 static void conn_free(struct sk_http_conn *conn)
@@ -507,6 +516,7 @@ static void conn_free(struct sk_http_conn *conn)
     sk_strbuf_deinit(&conn->out_head);
     sk_strbuf_deinit(&conn->out_body);
     sk_tls_conn_free(conn);
+    sk_ws_free(conn->ws);
     sk_free(conn);
     sk_http_server_conn_gone(server);
 }
@@ -516,6 +526,14 @@ static void conn_free(struct sk_http_conn *conn)
 static void on_closed(uv_handle_t *handle)
 {
     struct sk_http_conn *conn = (struct sk_http_conn *)handle;
+    if (conn->ws != NULL)
+        sk_ws_closed(conn);
+    else
+        sk_http_conn_closed(conn);
+}
+
+void sk_http_conn_closed(struct sk_http_conn *conn)
+{
     conn->closed = true;
     if (conn->req == NULL || !conn->req->with_handler)
         sk_http_conn_release(conn);
@@ -528,7 +546,8 @@ void sk_http_conn_release(struct sk_http_conn *conn)
     conn->req = NULL;
     if (req != NULL) {
         if (conn->server->opt.on_done != NULL)
-            conn->server->opt.on_done(conn->server->opt.ctx, req, 499, conn->sent_bytes);
+            conn->server->opt.on_done(conn->server->opt.ctx, req, conn->ws != NULL ? 101 : 499,
+                                      conn->sent_bytes);
         sk_http_req_free(req);
     }
     conn_free(conn);
@@ -538,14 +557,12 @@ void sk_http_conn_close(struct sk_http_conn *conn)
 {
     if (conn->state == CONN_CLOSING)
         return;
-    struct sk_http_req *req = conn->req;
     if (conn->state != CONN_LINGER)
         sk_tls_bye(conn, true);
     conn->state = CONN_CLOSING;
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
-    if (req != NULL && req->with_handler && !atomic_exchange(&req->cancelled, true) &&
-        req->on_cancel != NULL)
-        req->on_cancel(req);
+    if (conn->req != NULL && conn->req->with_handler)
+        sk_http_conn_cancel(conn);
 }
 
 void sk_http_conn_sweep(struct sk_http_conn *conn, int64_t now_ns)
@@ -574,6 +591,9 @@ void sk_http_conn_sweep(struct sk_http_conn *conn, int64_t now_ns)
     case CONN_WRITING:
         if (age > opt->write_timeout_ns)
             sk_http_conn_close(conn);
+        return;
+    case CONN_WEBSOCKET:
+        sk_ws_sweep(conn, now_ns);
         return;
     case CONN_LINGER:
         if (age > LINGER_S * SK_NS_PER_S)

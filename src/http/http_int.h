@@ -6,6 +6,7 @@
  *   IDLE --conn_execute--> HEADERS --on_headers_complete--> BODY --on_message_complete--> BUSY
  *   BUSY --sk_http_respond / stream_*--> WRITING --write_done--> IDLE | LINGER | closed
  *   HEADERS, BODY --conn_fail--> WRITING (then LINGER)
+ *   BUSY --sk_ws_accept--> WEBSOCKET --both have closed--> LINGER   (websocket.c)
  *   LINGER: our side is shut, input is discarded until EOF or the sweep's deadline
  *   any --conn_close--> CLOSING --conn_closed--> freed, once no request is with the handler */
 #ifndef SK_HTTP_HTTP_INT_H
@@ -21,12 +22,14 @@ enum conn_state {
     CONN_BODY,
     CONN_BUSY,
     CONN_WRITING,
+    CONN_WEBSOCKET,
     CONN_LINGER,
     CONN_CLOSING
 };
 
 struct ssl_st;
 struct sk_tls_conn;
+struct sk_ws;
 
 struct sk_http_conn {
     uv_tcp_t tcp; /* first: handles are cast to connections */
@@ -52,6 +55,7 @@ struct sk_http_conn {
     struct sk_strbuf out_head, out_body;
     uv_shutdown_t shutdown_req;
     struct sk_tls_conn *tls; /* NULL: plain */
+    struct sk_ws *ws;        /* NULL before sk_ws_accept() */
     char peer[64];
     bool loopback;
 };
@@ -83,9 +87,14 @@ void sk_http_server_conn_gone(struct sk_http_server *server);
 /* conn.c: the answer is out; the handle is gone and nobody holds the request. */
 void sk_http_conn_answered(struct sk_http_conn *conn);
 void sk_http_conn_release(struct sk_http_conn *conn);
-
+/* All handles are gone. */
+void sk_http_conn_closed(struct sk_http_conn *conn);
+void sk_http_conn_reading(struct sk_http_conn *conn, bool on);
+/* Tells the handler, once, that the client has gone. */
+void sk_http_conn_cancel(struct sk_http_conn *conn);
 /* Our side is shut; what the client still sends is dropped. */
 void sk_http_conn_linger(struct sk_http_conn *conn);
+
 /* Plain bytes of the client; the client's end. */
 void sk_http_conn_input(struct sk_http_conn *conn, const char *data, size_t len);
 void sk_http_conn_eof(struct sk_http_conn *conn);
@@ -115,5 +124,11 @@ void sk_tls_names(const struct sk_http_conn *conn, const struct sk_str **ret_nam
 /* answer.c: an answer by the server itself (text NULL: the 413 text), after which it closes. */
 void sk_http_conn_fail(struct sk_http_conn *conn, int status, const char *text);
 void sk_http_req_free(struct sk_http_req *req);
+
+/* websocket.c: bytes of the client; the state's timeouts; the connection's handle is gone. */
+void sk_ws_feed(struct sk_http_conn *conn, const char *data, size_t len);
+void sk_ws_sweep(struct sk_http_conn *conn, int64_t now_ns);
+void sk_ws_closed(struct sk_http_conn *conn);
+void sk_ws_free(struct sk_ws *ws); /* NULL is a no-op */
 
 #endif

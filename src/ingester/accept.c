@@ -22,11 +22,6 @@ struct fault {
     unsigned count;
 };
 
-struct prepared { /* one entry */
-    bool ok;
-    struct sk_str level; /* detected_level to add; ptr NULL: none */
-};
-
 /* One push on its way through this file. */
 struct passage {
     struct sk_ingester *ing;
@@ -36,7 +31,7 @@ struct passage {
     const struct sk_limits *limits;
     int64_t now_ns;
     struct label_entry **labels; /* per stream; NULL: refused */
-    struct prepared *prepared;   /* per entry */
+    bool *ok;                    /* per entry: passed so far */
     struct sk_arena scratch;
     uint64_t received_lines, received_bytes, received_meta;
     uint64_t lines, bytes; /* accepted by validation */
@@ -195,7 +190,7 @@ static bool has_detected_level(const struct sk_push *push, const struct sk_push_
     return false;
 }
 
-/* One entry: sets prepared[idx], counts or refuses. */
+/* One entry: sets ok[idx], counts or refuses. */
 static void validate_entry(struct passage *p, const struct label_entry *e, size_t idx)
 {
     struct sk_push_entry *entry = &p->push->entries[idx];
@@ -229,10 +224,7 @@ static void validate_entry(struct passage *p, const struct label_entry *e, size_
         fault_add(p, out.failed ? reason : out.ptr);
         discard(p, reason, 1, entry->line.len + meta);
     } else {
-        p->prepared[idx].ok = true;
-        if (lim->discover_log_levels && lim->allow_structured_metadata &&
-            !has_detected_level(p->push, entry))
-            p->prepared[idx].level = level_find(p, e, entry);
+        p->ok[idx] = true;
         p->lines++;
         p->bytes += entry->line.len + meta;
     }
@@ -469,11 +461,17 @@ static bool stream_rate_ok(struct passage *p, struct stream *s, const struct lab
     return false;
 }
 
-static size_t entry_encode(struct passage *p, size_t idx)
+/* The level is looked for here, where the line is copied: its bytes come from memory once. */
+static size_t entry_encode(struct passage *p, const struct label_entry *e, size_t idx)
 {
     struct sk_label pairs[PAIRS_MAX];
+    const struct sk_limits *lim = p->limits;
     const struct sk_push_entry *entry = &p->push->entries[idx];
-    size_t n = pairs_collect(p, entry, p->prepared[idx].level, pairs);
+    struct sk_str level = {NULL, 0};
+    if (lim->discover_log_levels && lim->allow_structured_metadata &&
+        !has_detected_level(p->push, entry))
+        level = level_find(p, e, entry);
+    size_t n = pairs_collect(p, entry, level, pairs);
     return sk_wal_entry(&p->op->record, p->base_ns, entry->ts_ns, entry->line, pairs, n);
 }
 
@@ -483,10 +481,10 @@ static struct sk_str tail_of(const struct passage *p, size_t timeless)
     return (struct sk_str){p->op->record.ptr + timeless, p->op->record.len - timeless};
 }
 
-/* Encodes the entries that the stream takes, and clears prepared[].ok of the others: those too far
+/* Encodes the entries that the stream takes, and clears ok[] of the others: those too far
  * behind, and those that repeat the one before (dropped silently). Returns how many. */
-static uint64_t entries_accept(struct passage *p, struct stream *s, const struct sk_push_stream *ps,
-                               struct refused *r)
+static uint64_t entries_accept(struct passage *p, struct stream *s, const struct label_entry *e,
+                               const struct sk_push_stream *ps, struct refused *r)
 {
     struct sk_strbuf *out = &p->op->record;
     struct sk_str last = {NULL, 0}; /* of this push; else only its hash is known */
@@ -495,22 +493,22 @@ static uint64_t entries_accept(struct passage *p, struct stream *s, const struct
     for (uint32_t i = 0; i < ps->entry_count && !out->failed; i++) {
         size_t idx = ps->entry_first + i, start = out->len;
         const struct sk_push_entry *entry = &p->push->entries[idx];
-        if (!p->prepared[idx].ok)
+        if (!p->ok[idx])
             continue;
         int64_t bound = stream_bound(p, s);
         if (entry->ts_ns < bound) {
             refuse_behind(p, r, entry->ts_ns, bound, entry->line.len);
-            p->prepared[idx].ok = false;
+            p->ok[idx] = false;
             continue;
         }
-        size_t at = entry_encode(p, idx);
+        size_t at = entry_encode(p, e, idx);
         struct sk_str tail = tail_of(p, at);
         if (last.len > 0)
             last.ptr = out->ptr + last_at; /* the buffer may have moved */
         if (s->has_last && s->last_ns == entry->ts_ns &&
             (last.len > 0 ? sk_str_eq(last, tail)
                           : s->last_hash == sk_hash_mem(tail.ptr, tail.len))) {
-            p->prepared[idx].ok = false;
+            p->ok[idx] = false;
             out->len = start;
             continue;
         }
@@ -536,14 +534,14 @@ static uint64_t stream_encode(struct passage *p, struct stream *s, const struct 
     struct refused r = {0};
     sk_strbuf_init(&r.text, MiB);
     sk_wal_entries_stream(out, s->ref, s->counter + offered, offered);
-    uint64_t taken = entries_accept(p, s, ps, &r);
+    uint64_t taken = entries_accept(p, s, e, ps, &r);
     if (taken != offered)
         out->len = start;
     if (taken != offered && taken > 0) {
         sk_wal_entries_stream(out, s->ref, s->counter + taken, taken);
         for (uint32_t i = 0; i < ps->entry_count; i++) {
-            if (p->prepared[ps->entry_first + i].ok)
-                (void)entry_encode(p, ps->entry_first + i);
+            if (p->ok[ps->entry_first + i])
+                (void)entry_encode(p, e, ps->entry_first + i);
         }
     }
     s->counter += taken;
@@ -587,7 +585,7 @@ static uint64_t offered_count(const struct passage *p, const struct sk_push_stre
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < ps->entry_count; i++)
-        n += p->prepared[ps->entry_first + i].ok;
+        n += p->ok[ps->entry_first + i];
     return n;
 }
 
@@ -619,7 +617,7 @@ static void record_give(struct sk_ingester *ing, struct sk_strbuf *record)
 static enum sk_err encode_all(struct passage *p)
 {
     for (size_t i = 0; i < p->push->entry_count; i++) {
-        if (p->prepared[i].ok) {
+        if (p->ok[i]) {
             p->base_ns = p->push->entries[i].ts_ns;
             break;
         }
@@ -711,7 +709,7 @@ static void passage_end(struct passage *p)
     for (size_t i = 0; i < p->fault_count; i++)
         sk_free(p->faults[i].text);
     sk_free(p->labels);
-    sk_free(p->prepared);
+    sk_free(p->ok);
     sk_arena_deinit(&p->scratch);
     sk_strbuf_deinit(&p->ing_text);
 }
@@ -745,8 +743,8 @@ static bool passage_run(struct passage *p)
         return false;
     }
     p->labels = sk_calloc(p->push->stream_count, sizeof(struct label_entry *));
-    p->prepared = sk_calloc(p->push->entry_count, sizeof(*p->prepared));
-    if (p->labels == NULL || p->prepared == NULL) {
+    p->ok = sk_calloc(p->push->entry_count, sizeof(*p->ok));
+    if (p->labels == NULL || p->ok == NULL) {
         p->op->status = 503;
         sk_strbuf_puts(&p->op->text, "not enough memory, try again\n");
         return false;

@@ -11,6 +11,8 @@
 #include "ingester/wallog.h"
 #include "wal/record.h"
 
+enum { LEVEL_PAIRS_MAX = 1024 };
+
 void pushop_give_up(struct sk_ingester *ing, struct sk_pushop *op)
 {
     for (size_t i = 0; i < op->stream_count; i++) {
@@ -34,18 +36,61 @@ static void op_fail(struct sk_ingester *ing, struct sk_pushop *op)
                                   : "the write-ahead log could not be written, try again\n");
 }
 
+/* Appends one section and shows it to the tails. That there are any is asked afterwards: one that
+ * comes later finds the entries in the heads. */
+static enum sk_err section_apply(struct sk_ingester *ing, struct stream *s,
+                                 struct sk_wal_record *rec, const struct sk_wal_stream *ws,
+                                 uint64_t seg)
+{
+    struct sk_wal_record entries = *rec;
+    uint64_t number = atomic_load_explicit(&ing->applied_done, memory_order_relaxed) + 1;
+    atomic_store(&ing->applied_begun, number);
+    enum sk_err err = append_stream(ing, s, rec, ws, seg, ing->apply_codec, &ing->apply_scratch);
+    if (atomic_load(&ing->feed_count) > 0) {
+        entries.end = rec->p;
+        feeds_offer(ing, s, &entries, ws->count, number);
+    }
+    atomic_store(&ing->applied_done, number);
+    return err;
+}
+
+/* What was pushed, line by line. The streams are pinned. */
+static void patterns_apply(struct sk_ingester *ing, struct sk_pushop *op)
+{
+    struct sk_wal_record rec;
+    struct sk_wal_stream ws;
+    struct sk_wal_entry_view e;
+    struct sk_label pairs[LEVEL_PAIRS_MAX];
+    sk_wal_record_init_own(&rec,
+                           (struct sk_slice){(const uint8_t *)op->record.ptr, op->record.len});
+    for (size_t i = 0; sk_wal_stream_next(&rec, &ws); i++) {
+        const struct stream *s = op->streams[i];
+        for (uint64_t k = 0; k < ws.count; k++) {
+            struct sk_str level = SK_STR("");
+            sk_wal_entry_next(&rec, pairs, LEVEL_PAIRS_MAX, &e);
+            for (size_t n = 0; n < e.pair_count && n < LEVEL_PAIRS_MAX; n++) {
+                if (sk_str_is(pairs[n].name, "detected_level"))
+                    level = pairs[n].value;
+            }
+            sk_patterns_feed(ing->patterns, s->tenant->name_str, s->labels, s->hash, e.ts_ns,
+                             e.line, level);
+        }
+    }
+}
+
 static void op_apply(struct sk_ingester *ing, struct sk_pushop *op)
 {
     struct sk_wal_record rec;
     sk_wal_record_init_own(&rec,
                            (struct sk_slice){(const uint8_t *)op->record.ptr, op->record.len});
     struct sk_wal_stream ws;
+    if (ing->patterns != NULL)
+        patterns_apply(ing, op);
     for (size_t i = 0; sk_wal_stream_next(&rec, &ws); i++) {
         sk_assert(i < op->stream_count);
         struct stream *s = op->streams[i];
         sk_assert(s->ref == ws.ref);
-        enum sk_err err =
-            append_stream(ing, s, &rec, &ws, op->seg, ing->apply_codec, &ing->apply_scratch);
+        enum sk_err err = section_apply(ing, s, &rec, &ws, op->seg);
         if (err != SK_OK) /* logged, so nothing is lost: the next start replays it */
             sk_log(SK_LOG_ERROR,
                    "logged entries could not be kept in memory; they return with a restart",

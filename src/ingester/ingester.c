@@ -67,6 +67,11 @@ void sk_ingester_gauges(struct sk_ingester *ing)
                   atomic_load(&ing->full));
 }
 
+struct sk_patterns *sk_ingester_patterns(struct sk_ingester *ing)
+{
+    return ing->patterns;
+}
+
 static enum sk_err ingester_open(struct sk_ingester *ing, struct sk_error *reterr)
 {
     uint64_t next;
@@ -77,6 +82,10 @@ static enum sk_err ingester_open(struct sk_ingester *ing, struct sk_error *reter
     enum sk_err err = sk_codec_ctx_create(&ing->apply_codec);
     if (err == SK_OK)
         err = sk_codec_ctx_create(&ing->flush_codec);
+    if (err != SK_OK)
+        return sk_error_set(reterr, err, "out of memory");
+    if (ing->config->pattern_ingester_enabled)
+        err = sk_patterns_create(ing->heads, &ing->patterns);
     if (err != SK_OK)
         return sk_error_set(reterr, err, "out of memory");
     err = replay_run(ing, &next, reterr);
@@ -107,6 +116,7 @@ enum sk_err sk_ingester_create(const struct sk_ingester_options *opt, struct sk_
     pthread_mutex_init(&ing->map_lock, NULL);
     pthread_mutex_init(&ing->apply_lock, NULL);
     pthread_mutex_init(&ing->spare_lock, NULL);
+    pthread_mutex_init(&ing->feeds_lock, NULL);
     for (size_t i = 0; i < SK_INGEST_SHARDS; i++)
         pthread_mutex_init(&ing->shards[i].lock, NULL);
     sk_strbuf_init(&ing->apply_scratch, SIZE_MAX / 2);
@@ -139,6 +149,7 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
 {
     if (ing == NULL)
         return;
+    sk_assert(ing->feeds == NULL);
     atomic_store(&ing->stopping, true);
     flusher_stop(ing);
     if (flush && ing->log != NULL) {
@@ -164,6 +175,7 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
         pthread_mutex_destroy(&sh->lock);
     }
     tenants_free(ing);
+    sk_patterns_destroy(ing->patterns);
     sk_codec_ctx_destroy(ing->apply_codec);
     sk_codec_ctx_destroy(ing->flush_codec);
     sk_strbuf_deinit(&ing->apply_scratch);
@@ -175,5 +187,6 @@ void sk_ingester_destroy(struct sk_ingester *ing, bool flush)
     pthread_mutex_destroy(&ing->spare_lock);
     for (size_t i = 0; i < ing->spare_count; i++)
         sk_strbuf_deinit(&ing->spares[i]);
+    pthread_mutex_destroy(&ing->feeds_lock);
     sk_free(ing);
 }

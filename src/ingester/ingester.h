@@ -20,6 +20,7 @@
 struct sk_budget;
 struct sk_config;
 struct sk_config_overrides;
+struct sk_patterns;
 struct sk_ingester;
 struct sk_store;
 struct sk_vfs;
@@ -30,7 +31,8 @@ struct sk_ingester_options {
     struct sk_store *store;                      /* receives chunks; plugged in by the server */
     struct sk_workpool *pool;
     const struct sk_vfs *vfs;
-    struct sk_budget *budget; /* heads */
+    struct sk_budget *budget;      /* heads */
+    struct sk_budget *tail_budget; /* what waits in feeds (tail_feed.h); may be NULL */
 };
 
 struct sk_pushop {
@@ -77,6 +79,9 @@ const char *sk_ingester_unavailable(const struct sk_ingester *ing);
 
 /* Live streams as a source for queries. */
 struct sk_source sk_ingester_source(struct sk_ingester *ing);
+
+/* The patterns of the lines; NULL: pattern_ingester is off. */
+struct sk_patterns *sk_ingester_patterns(struct sk_ingester *ing);
 
 /* Sets the gauges of /metrics. */
 void sk_ingester_gauges(struct sk_ingester *ing);

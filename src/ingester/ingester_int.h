@@ -13,7 +13,8 @@
  *     closed -> flush.c: chunk file, index head -> index file -> log segments removed
  *
  * Locks: a stream is guarded by the lock of its shard (by reference); the tenant map by map_lock;
- * a tenant's label cache by cache_lock. Order: map_lock, shard lock, cache_lock. Compression and
+ * a tenant's label cache by cache_lock; the list of feeds by feeds_lock, with which
+ * none of these is taken. Order: map_lock, shard lock, cache_lock. Compression and
  * file calls are done without any of them.
  *
  * Invariants:
@@ -37,6 +38,7 @@
 #include "codec/codec.h"
 #include "config/config.h"
 #include "ingester/ingester.h"
+#include "ingester/patterns.h"
 #include "labels/labelset.h"
 #include "wire/push.h"
 
@@ -156,6 +158,9 @@ struct shard {
     struct sk_hmap streams; /* by mix(tenant, hash) */
 };
 
+struct sk_tail_feed;
+struct sk_wal_record;
+
 struct sk_ingester {
     struct sk_ingester_options opt;
     const struct sk_config *config;
@@ -184,6 +189,12 @@ struct sk_ingester {
     size_t spare_count;
     struct sk_codec_ctx *apply_codec;
     struct sk_strbuf apply_scratch;
+    /* feeds of tails: sections are numbered, one applier at a time */
+    _Atomic uint64_t applied_begun, applied_done;
+    _Atomic uint64_t feed_count;
+    pthread_mutex_t feeds_lock;
+    struct sk_tail_feed *feeds;
+    struct sk_patterns *patterns; /* NULL: pattern_ingester is off */
     /* flushing */
     pthread_t flusher;
     bool flusher_running;
@@ -256,6 +267,13 @@ void label_cache_clear(struct tenant *t);
 void pushop_give_up(struct sk_ingester *ing, struct sk_pushop *op);
 /* Called by the log thread with the operations of a synced (or failed) group, in order. */
 void apply_group(struct sk_ingester *ing, struct sk_pushop *first);
+
+/* ---- tail_feed.c ---- */
+
+/* Gives a section that was appended to the feeds that want it. `entries` stands at its first entry
+ * and ends with its last. The applier; the stream is pinned. */
+void feeds_offer(struct sk_ingester *ing, struct stream *s, const struct sk_wal_record *entries,
+                 uint64_t count, uint64_t number);
 
 /* ---- flush.c ---- */
 

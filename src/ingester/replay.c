@@ -398,6 +398,17 @@ static void damage_report(struct replay *r, const char *path, const struct sk_wa
     sk_metric_add(r->ing->m_corrupt, w->damage_count);
 }
 
+/* Gives back the room that was written ahead when the process was killed: else each kill would cost
+ * that much disk, and as much reading at every start. Nothing rests on it. */
+static void tail_cut(struct replay *r, const char *path, int fd, uint64_t end)
+{
+    struct sk_vfs_stat st;
+    if (r->vfs->stat(r->vfs, path, &st) == SK_OK && st.size_bytes > end + SK_WAL_PAGE_BYTES &&
+        r->vfs->ftruncate(r->vfs, fd, end) != SK_OK)
+        sk_log(SK_LOG_WARN, "unused room of a log segment could not be given back, continuing",
+               "file", path);
+}
+
 static enum sk_err file_replay(struct replay *r, const char *path, bool checkpoint, uint64_t seg)
 {
     struct sk_vfs_file f = {r->vfs, -1};
@@ -416,6 +427,8 @@ static enum sk_err file_replay(struct replay *r, const char *path, bool checkpoi
     }
     if (err == SK_ENOENT)
         err = SK_OK;
+    if (w.damage_count == 0 && !checkpoint && err == SK_OK)
+        tail_cut(r, path, f.fd, w.good_end);
     if (w.damage_count > 0) {
         damage_report(r, path, &w);
         if (w.damage_before_good) {

@@ -8,20 +8,13 @@
 static struct sk_label_slot *member_slot(struct sk_pipeline_run *run, size_t prefix,
                                          struct sk_str key)
 {
-    struct sk_strbuf *path = &run->path;
     if (prefix == 0 && sk_key_is_plain(key))
         return sk_label_slot_of(&run->labels, key);
-    path->len = prefix;
-    if (prefix > 0)
-        sk_strbuf_putc(path, '_');
-    size_t joined = path->len;
-    sk_key_sanitize(path, key);
-    if (path->len == joined)
-        path->len = prefix; /* nothing is left of a blank key, and no '_' before it */
-    run->labels.failed |= path->failed;
-    if (path->len == 0 || path->failed)
+    sk_json_name_join(&run->path, prefix, key);
+    run->labels.failed |= run->path.failed;
+    if (run->path.len == 0 || run->path.failed)
         return NULL;
-    return sk_label_slot_of(&run->labels, sk_strbuf_view(path));
+    return sk_label_slot_of(&run->labels, sk_strbuf_view(&run->path));
 }
 
 /* The value of a label; false: none, or out of memory. */
@@ -60,14 +53,9 @@ static bool member_extract(struct sk_pipeline_run *run, size_t prefix, struct sk
 /* The prefix for the members of a nested object. */
 static size_t nested_prefix(struct sk_pipeline_run *run, size_t prefix, struct sk_str key)
 {
-    struct sk_strbuf *path = &run->path;
-    path->len = prefix;
-    if (prefix > 0)
-        sk_strbuf_putc(path, '_');
-    size_t joined = path->len;
-    sk_key_sanitize(path, key);
-    run->labels.failed |= path->failed;
-    return path->len == joined ? prefix : path->len;
+    sk_json_name_join(&run->path, prefix, key);
+    run->labels.failed |= run->path.failed;
+    return run->path.len;
 }
 
 static enum sk_jw_fault object_walk(struct sk_pipeline_run *run, struct sk_str text, size_t prefix,

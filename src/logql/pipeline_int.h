@@ -170,6 +170,10 @@ bool sk_key_is_plain(struct sk_str key);
  * before a digit at the very front. */
 void sk_key_sanitize(struct sk_strbuf *out, struct sk_str key);
 
+/* Makes of the first `prefix` bytes of `path`, the name of an object in a JSON line, that of its
+ * member `key`: joined by '_'. Of a key that is blank nothing is left, and no '_' before it. */
+void sk_json_name_join(struct sk_strbuf *path, size_t prefix, struct sk_str key);
+
 /* The slot for a key; NULL: nothing is left of it, or out of memory. */
 struct sk_label_slot *sk_run_key_slot(struct sk_pipeline_run *run, struct sk_str key);
 

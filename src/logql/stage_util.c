@@ -69,6 +69,17 @@ void sk_key_sanitize(struct sk_strbuf *out, struct sk_str key)
     }
 }
 
+void sk_json_name_join(struct sk_strbuf *path, size_t prefix, struct sk_str key)
+{
+    path->len = prefix;
+    if (prefix > 0)
+        sk_strbuf_putc(path, '_');
+    size_t joined = path->len;
+    sk_key_sanitize(path, key);
+    if (path->len == joined)
+        path->len = prefix;
+}
+
 struct sk_label_slot *sk_run_key_slot(struct sk_pipeline_run *run, struct sk_str key)
 {
     if (sk_key_is_plain(key))

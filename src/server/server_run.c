@@ -248,7 +248,8 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
                                      .store = s->store,
                                      .pool = s->pool,
                                      .vfs = sk_vfs_posix(),
-                                     .budget = &s->heads};
+                                     .budget = &s->heads,
+                                     .tail_budget = &s->queries};
     err = sk_ingester_create(&io, &s->ingester, reterr);
     if (err != SK_OK)
         return err;
@@ -330,7 +331,7 @@ static void handles_init(struct server *s)
 static void parts_stop(struct server *s)
 {
     /* requests have ended; queued work runs out before the ingester goes */
-    bool flush = s->stopping && s->config->wal_flush_on_shutdown;
+    bool flush = s->stopping && (s->config->wal_flush_on_shutdown || sk_api_flush_at_stop(s->api));
     sk_workpool_destroy(s->pool);
     sk_ingester_destroy(s->ingester, flush);
     sk_api_destroy(s->api);
@@ -348,6 +349,9 @@ int sk_server_run(const struct sk_config *config, struct sk_error *reterr)
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < config->warning_count; i++)
         sk_log(SK_LOG_WARN, "configuration", "note", config->warnings[i]);
+    if (config->retention_enabled)
+        sk_log(SK_LOG_WARN, "configuration", "note",
+               "compactor.retention_enabled: this version deletes nothing by age; watch the disk");
     budgets_init(&s);
     enum sk_err err = uv_loop_init(&s.loop) == 0 ? lock_take(&s, reterr) : SK_EIO;
     if (err == SK_OK)

@@ -36,9 +36,27 @@ void sk_selection_deinit(struct sk_selection *sel)
     *sel = (struct sk_selection){0};
 }
 
+static enum sk_err tenant_name(struct sk_selection *sel, struct sk_labelset *labels)
+{
+    struct sk_label *with = sk_arena_calloc(&sel->arena, labels->count + 1, sizeof(*with));
+    if (with == NULL)
+        return SK_ENOMEM;
+    for (size_t i = 0; i < labels->count; i++) {
+        with[i] = labels->items[i];
+        if (sk_str_is(with[i].name, SK_TENANT_LABEL))
+            with[i].name = SK_STR(SK_TENANT_LABEL_PREFIX SK_TENANT_LABEL);
+    }
+    with[labels->count] = (struct sk_label){SK_STR(SK_TENANT_LABEL), sel->tenant};
+    sk_labels_sort(with, labels->count + 1);
+    *labels = (struct sk_labelset){with, labels->count + 1};
+    return SK_OK;
+}
+
 enum sk_err sk_selection_stream(struct sk_selection *sel, struct sk_labelset labels,
                                 struct sk_sel_stream **ret_stream)
 {
+    if (sel->name_tenant && tenant_name(sel, &labels) != SK_OK)
+        return SK_ENOMEM;
     uint64_t hash = sk_labels_fingerprint(labels);
     for (size_t at = sk_hmap_first(&sel->by_hash, hash); at != SK_HMAP_END;
          at = sk_hmap_next(&sel->by_hash, hash, at)) {

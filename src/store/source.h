@@ -80,6 +80,7 @@ struct sk_selection {
     size_t matcher_count;
     int64_t start_ns, end_ns; /* [start, end) */
     bool series_only;         /* streams are wanted, no units (labels, series) */
+    bool name_tenant;         /* streams get the tenant's name as the label __tenant_id__ */
     struct sk_hmap by_hash;   /* of struct sk_sel_stream */
     struct sk_sel_stream **streams;
     size_t stream_count, stream_cap;
@@ -98,6 +99,11 @@ void sk_selection_init(struct sk_selection *sel, struct sk_str tenant,
                        const struct sk_matcher *matchers, size_t matcher_count, int64_t start_ns,
                        int64_t end_ns, struct sk_budget *budget);
 void sk_selection_deinit(struct sk_selection *sel);
+
+/* A label that streams get when several tenants are asked at once; their own label of that name is
+ * shown with the prefix. */
+#define SK_TENANT_LABEL        "__tenant_id__"
+#define SK_TENANT_LABEL_PREFIX "original_"
 
 /* The stream with these labels, added when it is new (labels are copied). */
 SK_MUST_CHECK enum sk_err sk_selection_stream(struct sk_selection *sel, struct sk_labelset labels,

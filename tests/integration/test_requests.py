@@ -20,9 +20,7 @@ HOUR = 3_600_000_000_000
 
 # Answered so until their endpoint is built; then the recorded answer counts.
 NOT_BUILT = dict.fromkeys([
-    "canary-tail", "logcli-tail", "logcli-tail2",
     "logcli-delete-cancel", "logcli-delete-cancel-bad", "logcli-delete-create", "logcli-delete-list",
-    "logcli-detfield-values", "logcli-detfields",
     "lokitool-rules-delete", "lokitool-rules-get", "lokitool-rules-list", "lokitool-rules-load", "lokitool-rules-print"], 404)
 
 # Headers whose presence and value clients go by.
@@ -83,9 +81,8 @@ def replay(server, name):
     try:
         request = recorded(name, ".req")
         status, headers, body = c.ask(request)
-        if b"\r\nUpgrade: " not in request:
-            if c.ask(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")[0] != 200:
-                raise AssertionError("the connection is out of step after the answer")
+        if c.ask(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")[0] != 200:
+            raise AssertionError("the connection is out of step after the answer")
         return status, headers, body
     finally:
         c.sock.close()
@@ -116,6 +113,9 @@ def judge_body(name, headers, loki, skald):
         return None if good and b["data"] == sorted(labels) else "labels %s" % b
     if name == "logcli-stats":  # docs/COMPATIBILITY.md: unflushed data are counted here
         return None if a.keys() == b.keys() and (b["streams"], b["entries"]) == (2, 120) else "stats %s" % b
+    for key in ("fields", "values"):  # in random order
+        for o in (a, b):
+            o.get(key, []).sort(key=lambda s: s if isinstance(s, str) else s["label"])
     if name.startswith("logcli-series"):
         a["data"], b["data"] = sorted_series(a["data"]), sorted_series(b["data"])
     if isinstance(a.get("data"), dict) and "stats" in a["data"]:
@@ -249,8 +249,90 @@ def judge_stored(server, name):
     return None
 
 
+# ---- tails ----
+
+def frames(raw):
+    """[(opcode, payload)] of unmasked frames."""
+    out = []
+    while raw:
+        n, at = raw[1], 2
+        if n >= 126:
+            at += 2 if n == 126 else 8
+            n = int.from_bytes(raw[2:at], "big")
+        out.append((raw[0], raw[at:at + n]))
+        raw = raw[at + n:]
+    return out
+
+
+def elements(texts):
+    return [e for t in texts for e in json.loads(t)["streams"]]
+
+
+def judge_tail(server, name):
+    """The recorded handshake byte for byte; then the entries of the recorded frames are pushed, unless they are there, and must come
+    in the same form, whatever the frames. The client's recorded frames end it."""
+    status, want, _, rest = parse(recorded(name, ".resp"))
+    said = frames(rest)
+    loki = elements(p for op, p in said if op == 0x81)
+    c = WebSocketBytes(server.port)
+    try:
+        got = c.handshake(recorded(name, ".req"))
+        if got != (status, want):
+            return "handshake %s, Loki's is %s" % (got, (status, want))
+        if name != "logcli-tail2":  # which finds the line of the one before
+            meta = {"a": "b"} if name == "logcli-tail" else {}  # shown by the history of logcli-tail2 only
+            pushed = [({k: v for k, v in e["stream"].items() if k != "service_name"}, [(int(ts), line, meta) for ts, line in e["values"]])
+                      for e in loki]
+            assert server.push(pushed)[0] == 204
+        mine = []
+        while len(elements(mine)) < len(loki):
+            op, payload = c.frame()
+            if op == 0x81:
+                mine.append(payload)
+            elif op != 0x89 or payload:
+                return "frame %#x %r" % (op, payload)
+        if elements(mine) != loki:
+            return "frames %s, Loki's are %s" % (mine, loki)
+        c.sock.sendall(recorded(name, ".wsclient"))
+        if said[-1][0] != 0x88:  # the canary was killed
+            return None
+        while True:
+            op, payload = c.frame()
+            if op == 0x88:
+                return None if payload == said[-1][1] else "closed with %r" % payload
+    finally:
+        c.sock.close()
+
+
+class WebSocketBytes(Connection):
+    def handshake(self, raw):
+        self.sock.sendall(raw)
+        while b"\r\n\r\n" not in self.left:
+            self.more()
+        status, headers, _, self.left = parse(self.left)
+        return status, headers
+
+    def more(self):
+        data = self.sock.recv(1 << 16)
+        if not data:
+            raise AssertionError("the connection was closed")
+        self.left += data
+
+    def frame(self):
+        while True:
+            b = self.left
+            at = 2 if len(b) < 2 or b[1] < 126 else 4 if b[1] == 126 else 10
+            if len(b) >= at:
+                n = b[1] if at == 2 else int.from_bytes(b[2:at], "big")
+                if len(b) >= at + n:
+                    self.left = b[at + n:]
+                    return b[0], b[at:at + n]
+            self.more()
+
+
 def main():
     names = sorted(os.path.basename(p)[:-4] for p in glob.glob(os.path.join(FOLDER, "*.req")))
+    tails = [n for n in names if os.path.exists(os.path.join(FOLDER, n + ".wsclient"))]
     pushes = [n for n in names if recorded(n, ".req").startswith(b"POST") and not n.startswith("logcli")]
     bad = ["%s: not among the recorded requests" % n for n in set(NOT_BUILT) - set(names)]
     if set(pushes) != set(STORED):
@@ -259,10 +341,12 @@ def main():
     with Server(limits="reject_old_samples: false, creation_grace_period: 100y") as s:
         assert s.push(cli_data())[0] == 204 and s.push(canary_data())[0] == 204
         bad += ["%s: %s" % (n, fault) for n in pushes for fault in [judge(s, n) or judge_stored(s, n)] if fault]
-        bad += ["%s: %s" % (n, fault) for n in names if n not in pushes for fault in [judge(s, n)] if fault]
+        bad += ["%s: %s" % (n, fault) for n in names if n not in pushes + tails for fault in [judge(s, n)] if fault]
         s.stop()
         s.start()  # from the log
         bad += ["%s, after a restart: %s" % (n, fault) for n in pushes for fault in [judge_stored(s, n)] if fault]
+    with Server(limits="reject_old_samples: false, creation_grace_period: 100y") as s:  # without the data of the others
+        bad += ["%s: %s" % (n, fault) for n in tails for fault in [judge_tail(s, n)] if fault]
     print("\n".join(bad + ["%d requests, %d of them pushes, %d of something not built, %d judged bad"
                            % (len(names), len(pushes), len(NOT_BUILT), len(bad))]))
     return 1 if bad else 0

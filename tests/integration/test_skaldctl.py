@@ -417,7 +417,7 @@ class HeadersAndErrors(Case):
         self.assertEqual((r.code, r.err),
                          (1, "skaldctl: error: unknown long flag '--nope', try --help\n"))
         for args in (["volume", "{}"], ["volume_range", "{}"], ["detected-fields", "{}"],
-                     ["delete", "list"], ["query", "--tail", "{}"],
+                     ["delete", "list"],
                      ["query", "--parallel-max-workers=4", "{}"]):
             r = self.run_ctl(*args)
             self.assertEqual(r.code, 1)

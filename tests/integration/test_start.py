@@ -265,6 +265,13 @@ def index_names_are_new():
         shutil.rmtree(top, ignore_errors=True)
 
 
+def retention_is_not_silent():
+    """Who asks for retention must be told that nothing is deleted yet."""
+    with Server(extra="compactor: {retention_enabled: true, delete_request_store: filesystem}\n") as s:
+        if "retention_enabled: this version deletes nothing" not in s.log():
+            raise AssertionError("no word about retention in %s" % s.log())
+
+
 def unwritable(path_of, *words):
     """A folder that may only be read ends the start. Permissions bind root only without its capability to pass over them."""
     s = Server()
@@ -315,6 +322,10 @@ def kill_rounds():
                 if got != known:
                     raise AssertionError("round %d, %s: %d answered, %d found, first difference %s"
                                          % (round_, app, len(sent), len(got), [(a, b) for a, b in zip(known, got) if a != b][:1]))
+            folder = os.path.join(s.folder, "wal")
+            sizes = [os.path.getsize(os.path.join(folder, name)) for name in sorted(n for n in os.listdir(folder) if n.isdigit())]
+            if sum(sizes[:-1]) > 4 << 20:
+                raise AssertionError("room written ahead is kept after a kill: %s" % sizes)
         total = sum(len(sent) for sent, _ in apps.values())
         if total < 40:
             raise AssertionError("only %d pushes were answered: the test said nothing" % total)
@@ -352,6 +363,7 @@ def main():
     bad_starts()
     new_tenants()
     unwritable_folders()
+    retention_is_not_silent()
     each_damage("chunk", damaged_chunk, (flip, cut, empty, garbage, os.remove))
     each_damage("index", damaged_index, (flip, cut, empty, garbage))
     index_damaged_while_running()

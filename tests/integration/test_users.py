@@ -69,6 +69,7 @@ def rights_and_tenants():
         equal([read(writer, "a"), read(writer, "c")], [403, 403], "read with a token for push")
         equal(push(basic("writer", TOKEN), "a"), 204, "a token as a password")
         equal([read(grafana, t) for t in ("a", "b", "a|b")], [200, 403, 400], "read with a password")
+        equal(read(root, "a|b"), 400, "several tenants where they are not enabled")
         equal(push(grafana, "a"), 403, "push with a password for read")
         equal([push(root, "any"), read(root, "any")], [204, 200], "one with all rights")
         equal([push(boss, "a"), read(boss, "a")], [403, 403], "admin alone")
@@ -96,6 +97,15 @@ def certificates():
     s.context = client("stranger")
     with s:
         equal(ask(s, "GET", LABELS, None, "a")[0], 401, "a certificate that nobody has checked is no identity")
+
+
+def several_tenants():
+    """A query over several tenants needs a user who may name each of them."""
+    ab = "ab %s read a,b\n" % secret("ab")
+    with server(FILE + ab, extra="querier: {multi_tenant_queries_enabled: true}\n") as s:
+        labels = lambda name, tenant: ask(s, "GET", LABELS, basic(name, name if name == "ab" else "pa:ss wörd"), tenant)[0]
+        equal([labels("ab", t) for t in ("a|b", "b|a", "a|c", "c|a", "a|b|c", "c")], [200, 200, 403, 403, 403, 403], "one with a and b")
+        equal([labels("grafana", t) for t in ("a|b", "b|a", "a|a")], [403, 403, 200], "one with a")
 
 
 def without_tenants():
@@ -215,8 +225,27 @@ def skaldctl():
         wait_for(lambda: ask(s, "GET", LABELS, "Bearer " + token, "a")[0] == 200, "the new token does not work")
 
 
+def tail():
+    """skaldctl follows a query over WebSocket and TLS; without the right it is refused."""
+    with server() as s:
+        args = [CTL, "query", "--tail", "--quiet", "--addr=https://localhost:%d" % s.port, "--org-id=a", "--ca-cert=" + CERTS.at("ca.pem"), "--output=raw"]
+        p = subprocess.Popen(args + ["--username=grafana", "--password=pa:ss wörd", '{app="t"}'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            wait_for(lambda: "loki_querier_tail_active 1" in s.get("/metrics")[1].decode(), "the tail did not begin")
+            lines = ["%d %s" % (i, "z" * 5000) for i in range(100)]
+            now = time.time_ns()
+            body = json.dumps({"streams": [{"stream": {"app": "t"}, "values": [[str(now + i), x] for i, x in enumerate(lines)]}]}).encode()
+            equal(ask(s, "POST", "/loki/api/v1/push", "Bearer " + TOKEN, "a", body)[0], 204, "push")
+            equal([p.stdout.readline().decode().rstrip("\n") for _ in lines], lines, "what the tail shows")
+        finally:
+            p.kill()
+            p.communicate()
+        p = subprocess.run(args + ["--bearer-token=" + TOKEN, '{app="t"}'], capture_output=True, timeout=60)
+        equal(p.returncode, 1, "a tail without the right to read")
+
+
 if __name__ == "__main__":
     try:
-        run([rights_and_tenants, certificates, without_tenants, guessing, together, new_file, bad_starts, skaldctl])
+        run([rights_and_tenants, several_tenants, certificates, without_tenants, guessing, together, new_file, bad_starts, skaldctl, tail])
     finally:
         shutil.rmtree(CERTS.dir, ignore_errors=True)
