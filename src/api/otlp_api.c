@@ -121,7 +121,7 @@ void otlp_work(struct call *call)
                           ? sk_error_set(&detail, SK_ENOMEM, "not enough memory, try again")
                           : body_decode(call, s, &detail);
     if (err != SK_OK) {
-        answer_status(call, err == SK_ENOMEM ? 503 : 400, sk_str_from(detail.text));
+        answer_status(call, err == SK_ENOMEM ? 503 : 400, (struct sk_str){detail.text, detail.len});
         if (s != NULL)
             scratch_give(api, s);
         sk_free(op);

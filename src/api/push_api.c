@@ -271,7 +271,9 @@ static void push_run(struct call *call, bool legacy)
                           : body_decode(call, s, legacy, &detail);
     if (err != SK_OK) {
         int status = call->resp.status != 0 ? call->resp.status : err == SK_ENOMEM ? 503 : 400;
-        answer_text(call, status, detail.text, true);
+        answer_text(call, status, "", false);
+        sk_strbuf_add(&call->resp.body, detail.text, detail.len);
+        sk_strbuf_putc(&call->resp.body, '\n');
         if (s != NULL)
             scratch_give(api, s);
         sk_free(op);

@@ -2,6 +2,7 @@
 /* volume_api.c -- index/volume and index/volume_range: bytes per group of streams, from the sizes
  * of chunks alone. A chunk that lies partly in the span, or in several buckets, counts by the part
  * of its time, as if its lines were spread evenly. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "api/api_int.h"
@@ -113,17 +114,25 @@ static void buckets_count(struct volume *v)
     v->bucket_count = n + 1;
 }
 
+/* Where Loki stops to count in a bucket that another follows: its last millisecond, cut to seconds.
+ * So it misses up to a second of each. */
+static int64_t counted_end(int64_t end_ns, bool last)
+{
+    int64_t ms = end_ns - SK_NS_PER_MS;
+    return last ? end_ns : ms - ((ms % SK_NS_PER_S) + SK_NS_PER_S) % SK_NS_PER_S;
+}
+
 /* The part of the unit between the two times. */
 static double part(const struct sk_unit *u, int64_t start_ns, int64_t end_ns, bool last)
 {
     int64_t from = u->from_ns > start_ns ? u->from_ns : start_ns;
-    int64_t through = u->through_ns < end_ns ? u->through_ns : end_ns;
-    double length = (double)(u->through_ns - u->from_ns);
+    int64_t counted = counted_end(end_ns, last);
+    int64_t through = u->through_ns < counted ? u->through_ns : counted;
+    if (u->from_ns >= start_ns && (u->through_ns < end_ns || (last && u->through_ns == end_ns)))
+        return 1;
     if (through < from)
         return 0;
-    if (length <= 0)
-        return from < end_ns || last ? 1 : 0;
-    return (double)(through - from) / length;
+    return (double)(through - from) / (double)(u->through_ns - u->from_ns);
 }
 
 /* ---- groups ---- */
@@ -162,7 +171,7 @@ static void group_add(const struct volume *v, struct group *g, const struct sk_s
         int64_t start = v->range.start_ns;
         for (size_t i = 0; i < v->bucket_count && start <= u->through_ns; i++) {
             int64_t end = bucket_end(v, i);
-            double bytes = size * part(u, start, end, i + 1 == v->bucket_count);
+            double bytes = floor(size * part(u, start, end, i + 1 == v->bucket_count));
             g->bytes[i] += bytes;
             g->total += bytes;
             start = end;

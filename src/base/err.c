@@ -63,7 +63,10 @@ static void error_fill(struct sk_error *reterr, enum sk_err code, int64_t pos, c
         return;
     reterr->code = code;
     reterr->pos = pos;
-    (void)vsnprintf(reterr->text, sizeof(reterr->text), fmt, ap); /* a cut text is still a text */
+    int len = vsnprintf(reterr->text, sizeof(reterr->text), fmt, ap);
+    reterr->len = len < 0 ? 0 : (size_t)len;
+    if (reterr->len >= sizeof(reterr->text)) /* a cut text is still a text */
+        reterr->len = sizeof(reterr->text) - 1;
 }
 
 enum sk_err sk_error_set(struct sk_error *reterr, enum sk_err code, const char *fmt, ...)

@@ -48,6 +48,7 @@ enum sk_err {
 struct sk_error {
     enum sk_err code;
     int64_t pos; /* line, byte or record number, whatever the caller documents; else -1 */
+    size_t len;  /* of the text; what quotes damaged bytes may hold NULs before its end */
     char text[SK_ERROR_TEXT_BYTES]; /* NUL-terminated, cut when longer */
 };
 

@@ -19,7 +19,8 @@ struct sk_str sk_ctl_json_str(const struct json_t *value)
 enum sk_err sk_ctl_json_decode(struct sk_str body, struct json_t **ret, struct sk_error *reterr)
 {
     json_error_t e;
-    json_t *root = json_loadb(body.ptr == NULL ? "" : body.ptr, body.len, JSON_ALLOW_NUL, &e);
+    json_t *root = json_loadb(body.ptr == NULL ? "" : body.ptr, body.len,
+                              JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
     if (root == NULL)
         return sk_error_set(reterr, SK_EPARSE, "the answer is not JSON: %s at byte %d", e.text,
                             e.position);

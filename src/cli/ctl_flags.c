@@ -10,13 +10,16 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/gotext.h"
+#include "cli/ctl_complete.h"
+#include "cli/ctl_parallel.h"
 #include "cli/ctl_time.h"
 
 struct parser {
     struct sk_ctl_opts *opts;
     struct sk_error *reterr;
     const char *const *argv;
-    int argc, at; /* argv[at] comes next */
+    int argc, at;      /* argv[at] comes next */
+    const char *group; /* the first word of a command of two; NULL: none */
     bool given[SK_CTL_FLAGS_MAX];
 };
 
@@ -171,17 +174,33 @@ static enum sk_err short_flags(struct parser *p, const char *arg)
     return SK_OK;
 }
 
+/* Whether `name` is `group word`; without a group, `word`. */
+static bool command_is(const char *name, const char *group, const char *word)
+{
+    if (group == NULL)
+        return strcmp(name, word) == 0;
+    size_t len = strlen(group);
+    return strncmp(name, group, len) == 0 && name[len] == ' ' && strcmp(name + len + 1, word) == 0;
+}
+
+static bool group_is(const char *name, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(name, word, len) == 0 && name[len] == ' ';
+}
+
 static enum sk_err command_word(struct parser *p, const char *word)
 {
     for (size_t i = 0; i < sk_ctl_command_count; i++) {
         const struct sk_ctl_command *command = &sk_ctl_commands[i];
-        if (strcmp(word, command->name) != 0)
-            continue;
-        if (command->run == NULL)
-            return sk_error_set(p->reterr, SK_EINVAL,
-                                "command '%s' is not available in this version of skaldctl", word);
-        p->opts->command = command;
-        return SK_OK;
+        if (command_is(command->name, p->group, word)) {
+            p->opts->command = command;
+            return SK_OK;
+        }
+        if (p->group == NULL && group_is(command->name, word)) {
+            p->group = word;
+            return SK_OK;
+        }
     }
     return sk_error_set(p->reterr, SK_EINVAL, "expected command but got \"%s\"", word);
 }
@@ -222,31 +241,51 @@ static enum sk_err fill(struct parser *p)
     return SK_OK;
 }
 
-/* Rules between flags, and what a later version will do. */
+/* The first argument of `<query> [<field>]` that is missing, without its brackets. */
+static enum sk_err missing(const struct parser *p, const char *args)
+{
+    size_t from = strcspn(args, "<") + 1;
+    for (size_t i = 0; i < p->opts->args.count; i++)
+        from += strcspn(args + from, "<") + 1;
+    return sk_error_set(p->reterr, SK_EINVAL, "required argument '%.*s' not provided",
+                        (int)strcspn(args + from, ">"), args + from);
+}
+
+static enum sk_err check_parts(const struct parser *p)
+{
+    const struct sk_ctl_opts *o = p->opts;
+    if (o->parallel_workers < 1 || o->parallel_workers > SK_CTL_WORKERS_MAX)
+        return sk_error_set(p->reterr, SK_EINVAL,
+                            "flag '--parallel-max-workers' must be between 1 and %d",
+                            SK_CTL_WORKERS_MAX);
+    if (o->parallel_duration_ns < SK_NS_PER_S)
+        return sk_error_set(p->reterr, SK_EINVAL, "flag '--parallel-duration' must be at least 1s");
+    if (o->part_merge && o->part_prefix == NULL)
+        return sk_error_set(p->reterr, SK_EINVAL,
+                            "flag '--merge-parts' needs '--part-path-prefix'");
+    return SK_OK;
+}
+
+/* Rules between flags. */
 static enum sk_err check(const struct parser *p)
 {
     const struct sk_ctl_opts *o = p->opts;
-    const struct {
-        bool wanted;
-        const char *flag;
-    } later[] = {
-        {o->parallel_workers > 1, "--parallel-max-workers"},
-        {o->part_prefix != NULL || o->part_merge, "--part-path-prefix"},
-        {o->store_config != NULL || o->remote_schema || o->schema_store != NULL, "--store-config"},
-    };
-    for (size_t i = 0; i < SK_COUNT_OF(later); i++) {
-        if (later[i].wanted)
-            return sk_error_set(p->reterr, SK_EINVAL,
-                                "flag '%s' is not available in this version of skaldctl",
-                                later[i].flag);
-    }
+    if (o->store_config != NULL || o->remote_schema || o->schema_store != NULL)
+        return sk_error_set(p->reterr, SK_EINVAL,
+                            "flag '--store-config' is not available in skaldctl: it asks servers");
     if (o->from_stdin && o->command->bit != SK_CTL_CMD_QUERY)
         return sk_error_set(p->reterr, SK_EINVAL, "flag '--stdin' goes with the command 'query'");
     if (o->command->bit == SK_CTL_CMD_QUERY && o->batch == 0)
         return sk_error_set(p->reterr, SK_EINVAL, "flag '--batch' must be at least 1");
+    if (o->command->bit == SK_CTL_CMD_QUERY) {
+        enum sk_err err = check_parts(p);
+        if (err != SK_OK)
+            return err;
+    }
     if (o->args.count < o->command->args_min)
-        return sk_error_set(p->reterr, SK_EINVAL, "required argument '%s' not provided",
-                            o->command->args);
+        return missing(p, o->command->args);
+    if (o->command->bit == SK_CTL_CMD_DELETE_CANCEL && o->request_id == NULL)
+        return sk_error_set(p->reterr, SK_EINVAL, "required flag --request-id not provided");
     bool basic = o->username != NULL || o->password != NULL;
     if ((basic ? 1 : 0) + (o->bearer_token != NULL) + (o->bearer_token_file != NULL) > 1)
         return sk_error_set(p->reterr, SK_EINVAL,
@@ -276,8 +315,12 @@ enum sk_err sk_ctl_opts_parse(struct sk_ctl_opts *opts, int argc, const char *co
     }
     if (err == SK_OK)
         err = fill(&p);
-    if (err == SK_OK && !opts->help && !opts->help_long && !opts->version && opts->command != NULL)
+    bool asks = opts->help || opts->help_long || opts->help_man || opts->version ||
+                opts->script[SK_CTL_BASH] || opts->script[SK_CTL_ZSH] || opts->script[SK_CTL_FISH];
+    if (err == SK_OK && !asks && opts->command != NULL)
         err = check(&p);
+    if (err == SK_OK && !asks && opts->command == NULL && p.group != NULL)
+        err = sk_error_set(reterr, SK_EINVAL, "must select a subcommand of '%s'", p.group);
     if (err == SK_ENOMEM)
         err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
     if (err != SK_OK)
@@ -287,8 +330,9 @@ enum sk_err sk_ctl_opts_parse(struct sk_ctl_opts *opts, int argc, const char *co
 
 void sk_ctl_opts_deinit(struct sk_ctl_opts *opts)
 {
-    struct sk_ctl_texts *const all[] = {&opts->args, &opts->headers, &opts->include_labels,
-                                        &opts->exclude_labels, &opts->push_labels};
+    struct sk_ctl_texts *const all[] = {&opts->args,           &opts->headers,
+                                        &opts->include_labels, &opts->exclude_labels,
+                                        &opts->push_labels,    &opts->target_labels};
     for (size_t i = 0; i < SK_COUNT_OF(all); i++) {
         sk_free(all[i]->items);
         *all[i] = (struct sk_ctl_texts){0};

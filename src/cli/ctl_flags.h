@@ -22,7 +22,8 @@ struct sk_ctl_opts {
     const struct sk_ctl_command *command; /* NULL: none given */
     struct sk_ctl_texts args;
 
-    bool help, help_long, version;
+    bool help, help_long, help_man, version;
+    bool script[3]; /* by enum sk_ctl_shell */
     const char *addr;
     const char *username, *password;
     const char *bearer_token, *bearer_token_file, *auth_header;
@@ -54,6 +55,11 @@ struct sk_ctl_opts {
     bool remote_schema;
 
     bool analyze_labels;
+    struct sk_ctl_texts target_labels;
+    bool aggregate_by_labels;
+    int64_t line_limit;
+    const char *max_interval, *request_id;
+    bool force;
     struct sk_ctl_texts push_labels;
     const char *push_label_set;
 
@@ -69,17 +75,22 @@ enum {
     SK_CTL_CMD_STATS = 1 << 4,
     SK_CTL_CMD_FMT = 1 << 5,
     SK_CTL_CMD_PUSH = 1 << 6,
-    SK_CTL_CMD_LATER = 1 << 7, /* commands without `run` */
-    SK_CTL_CMD_SECRET = 1 << 8,
-    SK_CTL_GLOBAL = (1 << 9) - 1,
+    SK_CTL_CMD_VOLUME = 1 << 7,
+    SK_CTL_CMD_VOLUME_RANGE = 1 << 8,
+    SK_CTL_CMD_FIELDS = 1 << 9,
+    SK_CTL_CMD_DELETE_CREATE = 1 << 10,
+    SK_CTL_CMD_DELETE_LIST = 1 << 11,
+    SK_CTL_CMD_DELETE_CANCEL = 1 << 12,
+    SK_CTL_CMD_SECRET = 1 << 13,
+    SK_CTL_GLOBAL = (1 << 14) - 1,
 };
 
 struct sk_ctl_command {
-    const char *name;
+    const char *name; /* one word, or a group's and its own */
     unsigned bit;
     size_t args_min, args_max;
     const char *args;                           /* for the help; "" for none */
-    int (*run)(const struct sk_ctl_opts *opts); /* exit code; NULL: not available yet */
+    int (*run)(const struct sk_ctl_opts *opts); /* exit code */
     const char *help;
 };
 
@@ -125,5 +136,8 @@ SK_MUST_CHECK enum sk_err sk_ctl_opts_range(const struct sk_ctl_opts *opts, int6
 
 /* The help: of one command, of the program, or (`all`) of the program with all its commands. */
 void sk_ctl_help(struct sk_strbuf *out, const struct sk_ctl_command *command, bool all);
+
+/* The manual page, for man(1). */
+void sk_ctl_man(struct sk_strbuf *out);
 
 #endif

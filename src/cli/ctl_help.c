@@ -63,8 +63,6 @@ void sk_ctl_help(struct sk_strbuf *out, const struct sk_ctl_command *command, bo
     sk_strbuf_puts(out, "\nCommands:\n");
     for (size_t i = 0; i < sk_ctl_command_count; i++) {
         const struct sk_ctl_command *c = &sk_ctl_commands[i];
-        if (c->run == NULL)
-            continue;
         sk_strbuf_printf(out, "  %s%s%s\n      %s\n", c->name, c->args[0] == '\0' ? "" : " ",
                          c->args, c->help);
         if (all)

@@ -136,6 +136,7 @@ static enum sk_err add_headers(struct sk_ctl_http *http, struct sk_error *reterr
     enum sk_err err = SK_OK;
     add_header(http, "Accept:"); /* without a value: libcurl leaves it out */
     add_header(http, "Expect:");
+    add_header(http, "Content-Type:");
     if (o->username != NULL || o->password != NULL)
         add_basic_auth(http);
     else if (o->bearer_token != NULL || o->bearer_token_file != NULL)
@@ -331,7 +332,25 @@ void sk_ctl_backoff(unsigned attempt, int64_t min_s, int64_t max_s)
         continue;
 }
 
-enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
+/* The name of the method as Go's client writes it into its errors. */
+static const char *set_method(struct sk_ctl_http *http, enum sk_ctl_method method)
+{
+    SET(http, CURLOPT_CUSTOMREQUEST, NULL);
+    if (method == SK_CTL_POST) { /* of nothing */
+        SET(http, CURLOPT_POST, 1L);
+        SET(http, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
+        SET(http, CURLOPT_POSTFIELDS, "");
+        return "Post";
+    }
+    SET(http, CURLOPT_HTTPGET, 1L);
+    if (method == SK_CTL_DELETE) {
+        SET(http, CURLOPT_CUSTOMREQUEST, "DELETE");
+        return "Delete";
+    }
+    return "Get";
+}
+
+enum sk_err sk_ctl_http_ask(struct sk_ctl_http *http, enum sk_ctl_method method, const char *path,
                             const struct sk_ctl_param *params, size_t param_count,
                             struct sk_str *ret_body, struct sk_error *reterr)
 {
@@ -340,9 +359,10 @@ enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
     enum sk_err err = make_url(http, path, params, param_count, reterr);
     if (err != SK_OK)
         return err;
-    SET(http, CURLOPT_HTTPGET, 1L);
+    const char *name = set_method(http, method);
+    const char *error = method == SK_CTL_GET ? "error" : "Error"; /* logcli is of two minds */
     SET(http, CURLOPT_HTTPHEADER, http->headers);
-    SET(http, CURLOPT_FOLLOWLOCATION, 1L);
+    SET(http, CURLOPT_FOLLOWLOCATION, method == SK_CTL_GET ? 1L : 0L);
     if (!o->quiet)
         sk_ctl_say("%.*s", SK_STR_ARG(sk_strbuf_view(&http->url)));
     for (unsigned attempt = 0; retries >= 0; attempt++, retries--) {
@@ -350,10 +370,10 @@ enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
         long status = 0;
         if (attempt > 0)
             sk_ctl_backoff(attempt - 1, o->min_backoff_s, o->max_backoff_s);
-        if (perform(http, "Get", &status, &e) != SK_OK) {
-            sk_ctl_say("error sending request %s", e.text);
+        if (perform(http, name, &status, &e) != SK_OK) {
+            sk_ctl_say("%s sending request %s", error, e.text);
         } else if (status / 100 != 2) {
-            sk_ctl_say("error response from server: %.*s (<nil>) attempts remaining: %lld",
+            sk_ctl_say("%s response from server: %.*s (<nil>) attempts remaining: %lld", error,
                        SK_STR_ARG(sk_strbuf_view(&http->body)), (long long)retries);
         } else {
             *ret_body = sk_strbuf_view(&http->body);
@@ -361,6 +381,13 @@ enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
         }
     }
     return sk_error_set(reterr, SK_EIO, "run out of attempts while querying the server");
+}
+
+enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
+                            const struct sk_ctl_param *params, size_t param_count,
+                            struct sk_str *ret_body, struct sk_error *reterr)
+{
+    return sk_ctl_http_ask(http, SK_CTL_GET, path, params, param_count, ret_body, reterr);
 }
 
 enum sk_err sk_ctl_http_post(struct sk_ctl_http *http, const char *path, const char *content_type,
@@ -373,7 +400,7 @@ enum sk_err sk_ctl_http_post(struct sk_ctl_http *http, const char *path, const c
     struct sk_strbuf type;
     sk_strbuf_init(&type, TOKEN_BYTES_MAX);
     sk_strbuf_printf(&type, "Content-Type: %s", content_type);
-    struct curl_slist first = {type.ptr, http->headers}; /* in front of the common ones */
+    struct curl_slist first = {type.ptr, http->headers}; /* the first of a name counts */
     if (type.failed) {
         err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
         goto out;

@@ -22,15 +22,22 @@ SK_MUST_CHECK enum sk_err sk_ctl_http_create(const struct sk_ctl_opts *opts,
                                              struct sk_error *reterr);
 void sk_ctl_http_destroy(struct sk_ctl_http *http); /* NULL is a no-op */
 
-/* GET path?params; `params` are sorted. Says the URL unless --quiet, and repeats what fails, 4xx
- * too, --retries times, saying why. SK_EIO: all attempts failed, reterr says `run out of attempts
- * while querying the server`. *ret_body is borrowed until the next request. */
+enum sk_ctl_method { SK_CTL_GET, SK_CTL_POST, SK_CTL_DELETE };
+
+/* A request without a body for path?params; `params` are sorted. Says the URL unless --quiet, and
+ * repeats what fails, 4xx too, --retries times, saying why. SK_EIO: all attempts failed, with the
+ * text `run out of attempts while querying the server`. *ret_body is borrowed until the next. */
+SK_MUST_CHECK enum sk_err sk_ctl_http_ask(struct sk_ctl_http *http, enum sk_ctl_method method,
+                                          const char *path, const struct sk_ctl_param *params,
+                                          size_t param_count, struct sk_str *ret_body,
+                                          struct sk_error *reterr);
+/* The same for GET. */
 SK_MUST_CHECK enum sk_err sk_ctl_http_get(struct sk_ctl_http *http, const char *path,
                                           const struct sk_ctl_param *params, size_t param_count,
                                           struct sk_str *ret_body, struct sk_error *reterr);
 
-/* One POST, never repeated. SK_OK: there was an answer, whatever its status. SK_EIO: there was
- * none, reterr says why. */
+/* One POST of `body`, never repeated. SK_OK: there was an answer, whatever its status. SK_EIO:
+ * there was none, reterr says why. */
 SK_MUST_CHECK enum sk_err sk_ctl_http_post(struct sk_ctl_http *http, const char *path,
                                            const char *content_type, struct sk_slice body,
                                            long *ret_status, struct sk_str *ret_body,

@@ -10,84 +10,37 @@
 #include "cli/ctl_answer.h"
 #include "cli/ctl_cmds.h"
 #include "cli/ctl_flags.h"
-#include "cli/ctl_http.h"
+#include "cli/ctl_listing.h"
 #include "cli/ctl_text.h"
 
 enum { COLUMN_GAP = 2 };
 
-struct listing {
-    const struct sk_ctl_opts *opts;
-    struct sk_ctl_http *http;
-    struct json_t *root;
-    struct sk_arena arena;
-    struct sk_strbuf out; /* for stdout */
-};
-
-static void listing_init(struct listing *l, const struct sk_ctl_opts *opts)
-{
-    *l = (struct listing){.opts = opts};
-    sk_arena_init(&l->arena, SK_CTL_BUFFER_BYTES_MAX, NULL);
-    sk_strbuf_init(&l->out, SK_CTL_BUFFER_BYTES_MAX);
-}
-
-/* Writes what was collected and gives all back; the exit code. */
-static int listing_end(struct listing *l, enum sk_err err, const struct sk_error *e)
-{
-    int code = 0;
-    if (err == SK_OK && l->out.failed) {
-        sk_ctl_say("Error doing request: out of memory");
-        code = 1;
-    } else if (err == SK_OK) {
-        code = sk_ctl_write(sk_strbuf_view(&l->out)) ? 0 : 1;
-    } else {
-        sk_ctl_say("%s%s",
-                   err == SK_EPARSE && l->http == NULL ? "Unable to parse time "
-                                                       : "Error doing request: ",
-                   e->text);
-        code = 1;
-    }
-    sk_ctl_http_destroy(l->http);
-    json_decref(l->root);
-    sk_arena_deinit(&l->arena);
-    sk_strbuf_deinit(&l->out);
-    return code;
-}
-
 /* Asks `path` with end, start and, if `name` is given, one parameter between them in the order of
- * names; the decoded answer is l->root. */
-static enum sk_err ask(struct listing *l, const char *path, const char *name, const char *value,
-                       struct sk_error *e)
+ * names. */
+static enum sk_err ask(struct sk_ctl_listing *l, const char *path, const char *name,
+                       const char *value, struct sk_error *e)
 {
-    int64_t start_ns, end_ns;
-    enum sk_err err = sk_ctl_opts_range(l->opts, &start_ns, &end_ns, e);
+    struct sk_ctl_span span;
+    enum sk_err err = sk_ctl_listing_span(l, 1, &span, e);
     if (err != SK_OK)
         return err;
-    err = sk_ctl_http_create(l->opts, &l->http, e);
-    if (err != SK_OK)
-        return err;
-    struct sk_str start = sk_arena_printf(&l->arena, "%lld", (long long)start_ns);
-    struct sk_str end = sk_arena_printf(&l->arena, "%lld", (long long)end_ns);
-    if (start.ptr == NULL || end.ptr == NULL)
-        return sk_error_set(e, SK_ENOMEM, "out of memory");
     struct sk_ctl_param params[3];
     size_t n = 0;
-    params[n++] = (struct sk_ctl_param){"end", end};
+    params[n++] = (struct sk_ctl_param){"end", span.end};
     if (name != NULL)
         params[n++] = (struct sk_ctl_param){name, sk_str_from(value)};
-    params[n++] = (struct sk_ctl_param){"start", start};
-    struct sk_str body;
-    err = sk_ctl_http_get(l->http, path, params, n, &body, e);
-    return err == SK_OK ? sk_ctl_json_decode(body, &l->root, e) : err;
+    params[n++] = (struct sk_ctl_param){"start", span.start};
+    return sk_ctl_listing_ask(l, path, params, n, e);
 }
 
 /* ---- labels ---- */
 
 int sk_ctl_labels(const struct sk_ctl_opts *opts)
 {
-    struct listing l;
+    struct sk_ctl_listing l;
     struct sk_error e;
     struct sk_strbuf path;
-    listing_init(&l, opts);
+    sk_ctl_listing_init(&l, opts);
     sk_strbuf_init(&path, SK_CTL_BUFFER_BYTES_MAX);
     sk_strbuf_puts(&path, "/loki/api/v1/label");
     if (opts->args.count > 0) {
@@ -105,7 +58,7 @@ int sk_ctl_labels(const struct sk_ctl_opts *opts)
         sk_strbuf_putc(&l.out, '\n');
     }
     sk_strbuf_deinit(&path);
-    return listing_end(&l, err, &e);
+    return sk_ctl_listing_end(&l, err, &e);
 }
 
 /* ---- series ---- */
@@ -117,8 +70,8 @@ static int by_labels(const void *a, const void *b)
 }
 
 /* The label sets of the answer, sorted; in the listing's arena. */
-static enum sk_err decode_series(struct listing *l, struct sk_labelset **ret, size_t *ret_count,
-                                 struct sk_error *e)
+static enum sk_err decode_series(struct sk_ctl_listing *l, struct sk_labelset **ret,
+                                 size_t *ret_count, struct sk_error *e)
 {
     const json_t *data = json_object_get(l->root, "data");
     size_t count = json_array_size(data);
@@ -160,8 +113,8 @@ static int by_values(const void *a, const void *b)
 
 /* All labels of all sets, sorted by name and value: each run of a name is a label's streams, each
  * run of a value in it one value. */
-static enum sk_err count_usage(struct listing *l, const struct sk_labelset *sets, size_t count,
-                               struct usage **ret, size_t *ret_count)
+static enum sk_err count_usage(struct sk_ctl_listing *l, const struct sk_labelset *sets,
+                               size_t count, struct usage **ret, size_t *ret_count)
 {
     size_t total = 0, n = 0;
     for (size_t i = 0; i < count; i++)
@@ -210,7 +163,7 @@ static void print_usage(struct sk_strbuf *out, const struct usage *usages, size_
     }
 }
 
-static enum sk_err analyze(struct listing *l, const struct sk_labelset *sets, size_t count,
+static enum sk_err analyze(struct sk_ctl_listing *l, const struct sk_labelset *sets, size_t count,
                            struct sk_error *e)
 {
     struct usage *usages;
@@ -224,11 +177,11 @@ static enum sk_err analyze(struct listing *l, const struct sk_labelset *sets, si
 
 int sk_ctl_series(const struct sk_ctl_opts *opts)
 {
-    struct listing l;
+    struct sk_ctl_listing l;
     struct sk_error e;
     struct sk_labelset *sets = NULL;
     size_t count = 0;
-    listing_init(&l, opts);
+    sk_ctl_listing_init(&l, opts);
     enum sk_err err = ask(&l, "/loki/api/v1/series", "match", opts->args.items[0], &e);
     if (err == SK_OK)
         err = decode_series(&l, &sets, &count, &e);
@@ -240,7 +193,7 @@ int sk_ctl_series(const struct sk_ctl_opts *opts)
             sk_strbuf_putc(&l.out, '\n');
         }
     }
-    return listing_end(&l, err, &e);
+    return sk_ctl_listing_end(&l, err, &e);
 }
 
 /* ---- stats ---- */
@@ -253,9 +206,9 @@ static uint64_t count_of(const json_t *object, const char *name)
 
 int sk_ctl_stats(const struct sk_ctl_opts *opts)
 {
-    struct listing l;
+    struct sk_ctl_listing l;
     struct sk_error e;
-    listing_init(&l, opts);
+    sk_ctl_listing_init(&l, opts);
     enum sk_err err = ask(&l, "/loki/api/v1/index/stats", "query", opts->args.items[0], &e);
     if (err == SK_OK) {
         sk_strbuf_puts(&l.out, "{\n  bytes: ");
@@ -265,5 +218,5 @@ int sk_ctl_stats(const struct sk_ctl_opts *opts)
                          (unsigned long long)count_of(l.root, "streams"),
                          (unsigned long long)count_of(l.root, "entries"));
     }
-    return listing_end(&l, err, &e);
+    return sk_ctl_listing_end(&l, err, &e);
 }

@@ -18,9 +18,11 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/gotext.h"
+#include "base/vfs.h"
 #include "cli/ctl_cmds.h"
 #include "cli/ctl_flags.h"
 #include "cli/ctl_http.h"
+#include "cli/ctl_progress.h"
 #include "cli/ctl_text.h"
 #include "codec/codec.h"
 #include "labels/labelset.h"
@@ -38,10 +40,8 @@ enum {
     HTTP_TOO_MANY = 429,
 };
 #define BATCH_AGE_NS SK_NS_PER_S
-#define PROGRESS_NS  (200 * SK_NS_PER_MS)
 #define LABELS_MAX   128u
 #define LABEL_BYTES  ((size_t)1 << 20)
-#define CLEAR_LINE   "\r\033[K"
 
 struct push {
     const struct sk_ctl_opts *opts;
@@ -51,9 +51,10 @@ struct push {
     struct sk_strbuf entries;         /* the batch, encoded */
     struct sk_strbuf message, packed; /* the request, plain and compressed */
     bool skipping;                    /* inside a line that is too long */
-    bool progress;                    /* standard error is a terminal */
+    struct sk_ctl_progress progress;
+    uint64_t total_bytes; /* of all files; 0: not known */
     int64_t last_ts_ns;
-    int64_t batch_mono_ns, begin_mono_ns, shown_mono_ns;
+    int64_t batch_mono_ns, begin_mono_ns;
     uint64_t batch_lines, batch_bytes;
     uint64_t lines, bytes, requests; /* taken by the server */
     uint64_t refused_requests, refused_lines, long_lines;
@@ -134,29 +135,18 @@ out:
 
 /* ---- sending ---- */
 
-static void clear_progress(struct push *p)
-{
-    if (p->shown_mono_ns != 0)
-        (void)fputs(CLEAR_LINE, stderr); /* a cosmetic step */
-    p->shown_mono_ns = 0;
-}
-
 static void show_progress(struct push *p)
 {
-    int64_t now_ns = sk_clock_mono_ns();
-    if (!p->progress || (p->shown_mono_ns != 0 && now_ns - p->shown_mono_ns < PROGRESS_NS))
-        return;
     struct sk_strbuf text;
-    double seconds = (double)(now_ns - p->begin_mono_ns) / (double)SK_NS_PER_S;
+    double seconds = (double)(sk_clock_mono_ns() - p->begin_mono_ns) / (double)SK_NS_PER_S;
     sk_strbuf_init(&text, 256);
-    sk_strbuf_printf(&text, CLEAR_LINE "%llu lines, ", (unsigned long long)p->lines);
+    sk_strbuf_printf(&text, "%llu lines, ", (unsigned long long)p->lines);
     sk_go_format_bytes(&text, p->bytes);
     sk_strbuf_puts(&text, ", ");
     sk_go_format_bytes(&text, seconds > 0.001 ? (uint64_t)((double)p->bytes / seconds) : 0);
     sk_strbuf_puts(&text, "/s");
-    if (!text.failed)
-        (void)fputs(text.ptr, stderr);
-    p->shown_mono_ns = now_ns;
+    if (!text.failed) /* each line has its newline in the files */
+        sk_ctl_progress_show(&p->progress, p->bytes + p->lines, p->total_bytes, "%s", text.ptr);
     sk_strbuf_deinit(&text);
 }
 
@@ -178,7 +168,6 @@ static enum sk_err request(struct push *p)
         if (err == SK_OK && status / 100 == 2)
             return SK_OK;
         bool again = err != SK_OK || status == HTTP_TOO_MANY || status / 100 == 5;
-        clear_progress(p);
         if (err != SK_OK)
             sk_ctl_say("error sending request %s attempts remaining: %lld", e.text,
                        (long long)retries);
@@ -346,7 +335,7 @@ static enum sk_err push_file(struct push *p, const char *path)
 static void summary(struct push *p)
 {
     const struct sk_ctl_opts *o = p->opts;
-    clear_progress(p);
+    sk_ctl_progress_end(&p->progress);
     if (!o->quiet) {
         struct sk_strbuf text;
         int64_t took_ns = sk_clock_mono_ns() - p->begin_mono_ns;
@@ -371,12 +360,28 @@ static void summary(struct push *p)
                    (unsigned long long)p->batch_lines);
 }
 
+/* What the files hold; 0 when one of them is no file. */
+static uint64_t sum_sizes(const struct sk_ctl_texts *files)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < files->count; i++) {
+        const struct sk_vfs *vfs = sk_vfs_posix();
+        struct sk_vfs_stat stat;
+        if (vfs->stat(vfs, files->items[i], &stat) != SK_OK || !stat.is_file)
+            return 0;
+        sum += stat.size_bytes;
+    }
+    return sum;
+}
+
 static int push_all(struct push *p)
 {
     const struct sk_ctl_texts *files = &p->opts->args;
     enum sk_err err = SK_OK;
     catch_signals();
     p->begin_mono_ns = sk_clock_mono_ns();
+    p->total_bytes = sum_sizes(files);
+    sk_ctl_progress_init(&p->progress, p->opts->quiet);
     if (files->count == 0)
         err = push_file(p, "-");
     for (size_t i = 0; err == SK_OK && !stopping && i < files->count; i++)
@@ -392,7 +397,7 @@ static int push_all(struct push *p)
 
 int sk_ctl_push(const struct sk_ctl_opts *opts)
 {
-    struct push p = {.opts = opts, .progress = !opts->quiet && isatty(STDERR_FILENO) == 1};
+    struct push p = {.opts = opts};
     struct sk_strbuf *const bufs[] = {&p.labels, &p.line, &p.entries, &p.message, &p.packed};
     struct sk_error e;
     int code = 1;

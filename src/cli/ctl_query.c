@@ -15,7 +15,10 @@
 #include "cli/ctl_flags.h"
 #include "cli/ctl_http.h"
 #include "cli/ctl_page.h"
+#include "cli/ctl_parallel.h"
 #include "cli/ctl_print.h"
+#include "cli/ctl_progress.h"
+#include "cli/ctl_query.h"
 #include "cli/ctl_stats.h"
 #include "cli/ctl_stdin.h"
 #include "cli/ctl_text.h"
@@ -24,18 +27,23 @@
 
 struct query {
     const struct sk_ctl_opts *opts;
-    struct sk_ctl_http *http;
+    struct sk_ctl_http *http;         /* borrowed */
+    struct sk_ctl_progress *progress; /* NULL: none */
+    int fd;                           /* of the output */
     struct sk_ctl_format format;
     struct sk_ctl_page page;
     struct sk_ctl_answer answer, before; /* the present batch and the one before it */
-    struct sk_strbuf out;                /* for stdout */
+    struct sk_strbuf out;                /* for fd */
 };
 
-static void query_init(struct query *q, const struct sk_ctl_opts *opts)
+static void query_init(struct query *q, const struct sk_ctl_opts *opts, struct sk_ctl_http *http,
+                       int fd)
 {
-    bool terminal = isatty(STDOUT_FILENO) == 1;
+    bool terminal = isatty(fd) == 1;
     *q = (struct query){
         .opts = opts,
+        .http = http,
+        .fd = fd,
         .format = {.output = (enum sk_ctl_output)opts->output,
                    .layout = (enum sk_ctl_layout)opts->layout,
                    .utc = opts->timezone == 1,
@@ -48,7 +56,6 @@ static void query_init(struct query *q, const struct sk_ctl_opts *opts)
 
 static void query_deinit(struct query *q)
 {
-    sk_ctl_http_destroy(q->http);
     sk_ctl_answer_deinit(&q->answer);
     sk_ctl_answer_deinit(&q->before);
     sk_strbuf_deinit(&q->out);
@@ -66,7 +73,7 @@ static bool flush(struct query *q)
         sk_ctl_say("Query failed: out of memory");
         return false;
     }
-    bool ok = sk_ctl_write(sk_strbuf_view(&q->out));
+    bool ok = sk_ctl_write_to(q->fd, sk_strbuf_view(&q->out));
     sk_strbuf_reset(&q->out);
     return ok;
 }
@@ -345,6 +352,9 @@ static int run_query(struct query *q)
             return code;
         if (next == SK_CTL_PAGE_STUCK)
             return stuck(q);
+        if (q->progress != NULL)
+            sk_ctl_progress_show(q->progress, q->page.printed, q->page.limit, "%llu entries",
+                                 (unsigned long long)q->page.printed);
         sk_ctl_answer_deinit(&q->before);
         q->before = q->answer;
         q->answer = (struct sk_ctl_answer){0};
@@ -365,28 +375,54 @@ static int run_stdin(struct query *q)
     return err == SK_OK ? 0 : 1;
 }
 
-int sk_ctl_query(const struct sk_ctl_opts *opts)
+int sk_ctl_query_range(const struct sk_ctl_opts *opts, struct sk_ctl_http *http, int64_t start_ns,
+                       int64_t end_ns, int fd, struct sk_ctl_progress *progress)
 {
     struct query q;
-    struct sk_error e;
-    if ((opts->tail || opts->follow) && !opts->from_stdin)
-        return sk_ctl_tail(opts);
-    query_init(&q, opts);
-    if (opts->from_stdin) {
-        int status = run_stdin(&q);
-        query_deinit(&q);
-        return status;
-    }
-    q.page = (struct sk_ctl_page){
-        .limit = (uint64_t)opts->limit, .batch = (uint64_t)opts->batch, .forward = opts->forward};
-    int code = 1;
-    if (sk_ctl_opts_range(opts, &q.page.start_ns, &q.page.end_ns, &e) != SK_OK)
-        sk_ctl_say("Unable to parse time %s", e.text);
-    else if (sk_ctl_http_create(opts, &q.http, &e) != SK_OK)
-        code = failed(&e);
-    else
-        code = run_query(&q);
+    query_init(&q, opts, http, fd);
+    q.progress = progress;
+    q.page = (struct sk_ctl_page){.start_ns = start_ns,
+                                  .end_ns = end_ns,
+                                  .limit = (uint64_t)opts->limit,
+                                  .batch = (uint64_t)opts->batch,
+                                  .forward = opts->forward};
+    int code = run_query(&q);
     query_deinit(&q);
+    return code;
+}
+
+static int query_stdin(const struct sk_ctl_opts *opts)
+{
+    struct query q;
+    query_init(&q, opts, NULL, STDOUT_FILENO);
+    int code = run_stdin(&q);
+    query_deinit(&q);
+    return code;
+}
+
+int sk_ctl_query(const struct sk_ctl_opts *opts)
+{
+    struct sk_ctl_http *http;
+    struct sk_ctl_progress progress;
+    struct sk_error e;
+    int64_t start_ns, end_ns;
+    if (opts->from_stdin)
+        return query_stdin(opts);
+    if (opts->tail || opts->follow)
+        return sk_ctl_tail(opts);
+    if (opts->parallel_workers > 1 || opts->part_prefix != NULL)
+        return sk_ctl_parallel(opts);
+    if (sk_ctl_opts_range(opts, &start_ns, &end_ns, &e) != SK_OK) {
+        sk_ctl_say("Unable to parse time %s", e.text);
+        return 1;
+    }
+    if (sk_ctl_http_create(opts, &http, &e) != SK_OK)
+        return failed(&e);
+    /* lines that scroll by are progress enough */
+    sk_ctl_progress_init(&progress, opts->quiet || isatty(STDOUT_FILENO) == 1);
+    int code = sk_ctl_query_range(opts, http, start_ns, end_ns, STDOUT_FILENO, &progress);
+    sk_ctl_progress_end(&progress);
+    sk_ctl_http_destroy(http);
     return code;
 }
 
@@ -438,17 +474,19 @@ static int run_instant(struct query *q, int64_t time_ns)
 
 int sk_ctl_instant_query(const struct sk_ctl_opts *opts)
 {
+    struct sk_ctl_http *http;
     struct query q;
     struct sk_error e;
     int64_t time_ns = sk_clock_now_ns();
-    int code = 1;
-    query_init(&q, opts);
-    if (opts->now != NULL && sk_ctl_time_parse(sk_str_from(opts->now), &time_ns, &e) != SK_OK)
+    if (opts->now != NULL && sk_ctl_time_parse(sk_str_from(opts->now), &time_ns, &e) != SK_OK) {
         sk_ctl_say("Unable to parse time %s", e.text);
-    else if (sk_ctl_http_create(opts, &q.http, &e) != SK_OK)
-        code = failed(&e);
-    else
-        code = run_instant(&q, time_ns);
+        return 1;
+    }
+    if (sk_ctl_http_create(opts, &http, &e) != SK_OK)
+        return failed(&e);
+    query_init(&q, opts, http, STDOUT_FILENO);
+    int code = run_instant(&q, time_ns);
     query_deinit(&q);
+    sk_ctl_http_destroy(http);
     return code;
 }

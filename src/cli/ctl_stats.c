@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl_stats.c -- see ctl_stats.h. Lines are named after their place in the answer: the section, and
- * the member with a capital letter; the levels `store` and `chunk` between them are left out. */
+ * the member with a capital letter; the levels `store`, `chunk` and `dataobj` between are left
+ * out. */
 #include "cli/ctl_stats.h"
 
 #include <jansson.h>
@@ -15,10 +16,12 @@ struct counter {
 };
 
 static const struct counter ingester_counters[] = {
-    {"totalReached", COUNT},
-    {"totalChunksMatched", COUNT},
-    {"totalBatches", COUNT},
-    {"totalLinesSent", COUNT},
+    {"totalReached", COUNT},   {"totalChunksMatched", COUNT}, {"totalBatches", COUNT},
+    {"totalLinesSent", COUNT}, {"recvWaitTime", SECONDS},
+};
+
+static const struct counter querier_counters[] = {
+    {"querierExecTime", SECONDS},
 };
 
 static const struct counter store_counters[] = {
@@ -37,6 +40,22 @@ static const struct counter chunk_counters[] = {
     {"compressedBytes", BYTES},
     {"totalDuplicates", COUNT},
     {"postFilterLines", COUNT},
+};
+
+static const struct counter dataobj_counters[] = {
+    {"prePredicateDecompressedRows", COUNT},
+    {"prePredicateDecompressedBytes", BYTES},
+    {"prePredicateDecompressedStructuredMetadataBytes", BYTES},
+    {"postPredicateRows", COUNT},
+    {"postPredicateDecompressedBytes", BYTES},
+    {"postPredicateStructuredMetadataBytes", BYTES},
+    {"postFilterRows", COUNT},
+    {"pagesScanned", COUNT},
+    {"pagesDownloaded", COUNT},
+    {"pagesDownloadedBytes", BYTES},
+    {"pageBatches", COUNT},
+    {"totalRowsAvailable", COUNT},
+    {"totalPageDownloadTime", NANOS},
 };
 
 static const struct counter cache_counters[] = {
@@ -125,6 +144,8 @@ static void put_store(struct sk_strbuf *out, const char *section, const json_t *
     put_section(out, section, store, store_counters, SK_COUNT_OF(store_counters));
     put_section(out, section, json_object_get(store, "chunk"), chunk_counters,
                 SK_COUNT_OF(chunk_counters));
+    put_section(out, section, json_object_get(store, "dataobj"), dataobj_counters,
+                SK_COUNT_OF(dataobj_counters));
 }
 
 void sk_ctl_stats_print(struct sk_strbuf *out, const struct json_t *stats)
@@ -133,9 +154,11 @@ void sk_ctl_stats_print(struct sk_strbuf *out, const struct json_t *stats)
         "chunk",        "index",        "result",      "statsResult",
         "volumeResult", "seriesResult", "labelResult", "instantMetricResult"};
     const json_t *ingester = json_object_get(stats, "ingester");
+    const json_t *querier = json_object_get(stats, "querier");
     put_section(out, "Ingester", ingester, ingester_counters, SK_COUNT_OF(ingester_counters));
     put_store(out, "Ingester", json_object_get(ingester, "store"));
-    put_store(out, "Querier", json_object_get(json_object_get(stats, "querier"), "store"));
+    put_section(out, "Querier", querier, querier_counters, SK_COUNT_OF(querier_counters));
+    put_store(out, "Querier", json_object_get(querier, "store"));
     for (size_t i = 0; i < SK_COUNT_OF(caches); i++) {
         char section[64];
         (void)snprintf(section, sizeof(section), "Cache.%c%s", upper(caches[i][0]), caches[i] + 1);

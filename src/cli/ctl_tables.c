@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "cli/ctl_cmds.h"
+#include "cli/ctl_complete.h"
 #include "cli/ctl_flags.h"
 #include "cli/ctl_time.h"
 
@@ -22,22 +23,41 @@ const struct sk_ctl_command sk_ctl_commands[] = {
      "Send the lines of files, or of standard input, to the server."},
     {"hash-secret", SK_CTL_CMD_SECRET, 0, 1, "[<name>]", sk_ctl_hash_secret,
      "Make a line for the server's users file from a password on standard input."},
-    {"volume", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
-    {"volume_range", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
-    {"detected-fields", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
-    {"delete", SK_CTL_CMD_LATER, 0, SIZE_MAX, "", NULL, ""},
+    {"volume", SK_CTL_CMD_VOLUME, 1, 1, "<query>", sk_ctl_volume,
+     "Bytes of each series that matches a selector, over a range of time."},
+    {"volume_range", SK_CTL_CMD_VOLUME_RANGE, 1, 1, "<query>", sk_ctl_volume_range,
+     "The same in steps."},
+    {"detected-fields", SK_CTL_CMD_FIELDS, 1, 2, "<query> [<field>]", sk_ctl_detected_fields,
+     "List the fields that log lines have, or the values of one field."},
+    {"delete create", SK_CTL_CMD_DELETE_CREATE, 1, 1, "<query>", sk_ctl_delete_create,
+     "Ask the server to delete the log lines of a query."},
+    {"delete list", SK_CTL_CMD_DELETE_LIST, 0, 0, "", sk_ctl_delete_list,
+     "List the requests to delete."},
+    {"delete cancel", SK_CTL_CMD_DELETE_CANCEL, 0, 0, "", sk_ctl_delete_cancel,
+     "Cancel a request to delete."},
 };
 const size_t sk_ctl_command_count = SK_COUNT_OF(sk_ctl_commands);
 
 #define OFF(member) offsetof(struct sk_ctl_opts, member)
 #define QUERIES     (SK_CTL_CMD_QUERY | SK_CTL_CMD_INSTANT)
-#define RANGES      (SK_CTL_CMD_QUERY | SK_CTL_CMD_LABELS | SK_CTL_CMD_SERIES | SK_CTL_CMD_STATS)
+#define VOLUMES     (SK_CTL_CMD_VOLUME | SK_CTL_CMD_VOLUME_RANGE)
+#define RANGES                                                                                     \
+    (SK_CTL_CMD_QUERY | SK_CTL_CMD_LABELS | SK_CTL_CMD_SERIES | SK_CTL_CMD_STATS | VOLUMES |       \
+     SK_CTL_CMD_FIELDS | SK_CTL_CMD_DELETE_CREATE)
 
 /* name, letter, kind, commands, member, environment, default, choices, help */
 const struct sk_ctl_flag sk_ctl_flags[] = {
     {"help", 'h', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(help), NULL, NULL, NULL, "Show this help."},
     {"help-long", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(help_long), NULL, NULL, NULL,
      "Show the help of all commands."},
+    {"help-man", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(help_man), NULL, NULL, NULL,
+     "Print the manual page, for man(1)."},
+    {"completion-script-bash", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(script[SK_CTL_BASH]), NULL,
+     NULL, NULL, "Print the completion script for bash."},
+    {"completion-script-zsh", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(script[SK_CTL_ZSH]), NULL, NULL,
+     NULL, "Print the completion script for zsh."},
+    {"completion-script-fish", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(script[SK_CTL_FISH]), NULL,
+     NULL, NULL, "Print the completion script for fish."},
     {"version", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(version), NULL, NULL, NULL,
      "Show the version."},
     {"addr", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(addr), "LOKI_ADDR", "http://localhost:3100",
@@ -94,12 +114,20 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
      SK_CTL_LAYOUTS, "Format of times in the default output."},
     {"log.level", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(log_level), NULL, "error", NULL,
      "debug, info, warn or error."},
-    {"stdin", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(from_stdin), NULL, NULL, NULL, NULL},
-    {"cpuprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(cpuprofile), NULL, NULL, NULL, NULL},
-    {"memprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(memprofile), NULL, NULL, NULL, NULL},
+    {"stdin", '\0', SK_CTL_BOOL, SK_CTL_GLOBAL, OFF(from_stdin), NULL, NULL, NULL,
+     "Run the query over the lines of standard input, without a server."},
+    {"cpuprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(cpuprofile), NULL, NULL, NULL,
+     "Taken for the sake of scripts, without effect."},
+    {"memprofile", '\0', SK_CTL_TEXT, SK_CTL_GLOBAL, OFF(memprofile), NULL, NULL, NULL,
+     "Taken for the sake of scripts, without effect."},
 
     {"limit", '\0', SK_CTL_COUNT, QUERIES, OFF(limit), NULL, "30", NULL,
      "Entries to print; 0 prints all (query only)."},
+    {"limit", '\0', SK_CTL_COUNT, VOLUMES, OFF(limit), NULL, "30", NULL, "Most series to print."},
+    {"limit", '\0', SK_CTL_COUNT, SK_CTL_CMD_FIELDS, OFF(limit), NULL, "100", NULL,
+     "Most fields, or values, to print."},
+    {"line-limit", '\0', SK_CTL_COUNT, SK_CTL_CMD_FIELDS, OFF(line_limit), NULL, "1000", NULL,
+     "Most log lines to look at."},
     {"batch", '\0', SK_CTL_COUNT, SK_CTL_CMD_QUERY, OFF(batch), NULL, "1000", NULL,
      "Most entries of one request."},
     {"since", '\0', SK_CTL_DURATION, RANGES, OFF(since_ns), NULL, "1h", NULL,
@@ -112,6 +140,10 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
      "Point in time, RFC 3339 with a zone."},
     {"step", '\0', SK_CTL_DURATION, SK_CTL_CMD_QUERY, OFF(step_ns), NULL, NULL, NULL,
      "Distance of the points of a metric query."},
+    {"step", '\0', SK_CTL_DURATION, SK_CTL_CMD_VOLUME_RANGE, OFF(step_ns), NULL, "1h", NULL,
+     "Distance of the points."},
+    {"step", '\0', SK_CTL_DURATION, SK_CTL_CMD_FIELDS, OFF(step_ns), NULL, "10s", NULL,
+     "Distance of the points, for queries of metrics."},
     {"interval", '\0', SK_CTL_DURATION, SK_CTL_CMD_QUERY, OFF(interval_ns), NULL, NULL, NULL,
      "Least distance of the entries of a log query."},
     {"forward", '\0', SK_CTL_BOOL, QUERIES, OFF(forward), NULL, NULL, NULL,
@@ -129,25 +161,40 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
     {"colored-output", '\0', SK_CTL_BOOL, QUERIES, OFF(colored), NULL, NULL, NULL,
      "Each stream in a colour of its own, on a terminal."},
 
-    {"tail", 't', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(tail), NULL, NULL, NULL, NULL},
-    {"follow", 'f', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(follow), NULL, NULL, NULL, NULL},
-    {"delay-for", '\0', SK_CTL_COUNT, SK_CTL_CMD_QUERY, OFF(delay_for_s), NULL, "0", NULL, NULL},
+    {"tail", 't', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(tail), NULL, NULL, NULL,
+     "Print log lines as they come."},
+    {"follow", 'f', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(follow), NULL, NULL, NULL, "The same."},
+    {"delay-for", '\0', SK_CTL_COUNT, SK_CTL_CMD_QUERY, OFF(delay_for_s), NULL, "0", NULL,
+     "Seconds that --tail lets late lines take."},
     {"parallel-duration", '\0', SK_CTL_DURATION, SK_CTL_CMD_QUERY, OFF(parallel_duration_ns), NULL,
-     "1h", NULL, NULL},
+     "1h", NULL, "Length of the parts that the range is cut into for parallel download."},
     {"parallel-max-workers", '\0', SK_CTL_COUNT, SK_CTL_CMD_QUERY, OFF(parallel_workers), NULL, "1",
-     NULL, NULL},
+     NULL, "How many parts are downloaded at once; above 1, --limit does not count."},
     {"part-path-prefix", '\0', SK_CTL_TEXT, SK_CTL_CMD_QUERY, OFF(part_prefix), NULL, NULL, NULL,
-     NULL},
+     "Write each part to a file, PREFIX_FROM_TO.part. Complete ones are not downloaded again."},
     {"overwrite-completed-parts", '\0', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(part_overwrite), NULL,
-     NULL, NULL, NULL},
-    {"merge-parts", '\0', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(part_merge), NULL, NULL, NULL, NULL},
-    {"keep-parts", '\0', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(part_keep), NULL, NULL, NULL, NULL},
+     NULL, NULL, "Download complete parts again."},
+    {"merge-parts", '\0', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(part_merge), NULL, NULL, NULL,
+     "Print the parts in order as they are ready, and delete them."},
+    {"keep-parts", '\0', SK_CTL_BOOL, SK_CTL_CMD_QUERY, OFF(part_keep), NULL, NULL, NULL,
+     "Do not delete parts that were printed."},
     {"store-config", '\0', SK_CTL_TEXT, QUERIES, OFF(store_config), NULL, NULL, NULL, NULL},
     {"remote-schema", '\0', SK_CTL_BOOL, QUERIES, OFF(remote_schema), NULL, NULL, NULL, NULL},
     {"schema-store", '\0', SK_CTL_TEXT, QUERIES, OFF(schema_store), NULL, NULL, NULL, NULL},
 
     {"analyze-labels", '\0', SK_CTL_BOOL, SK_CTL_CMD_SERIES, OFF(analyze_labels), NULL, NULL, NULL,
      "Print how many values each label has instead."},
+    {"targetLabels", '\0', SK_CTL_TEXTS, VOLUMES, OFF(target_labels), NULL, NULL, NULL,
+     "Add up by this label. Repeatable."},
+    {"aggregateByLabels", '\0', SK_CTL_BOOL, VOLUMES, OFF(aggregate_by_labels), NULL, NULL, NULL,
+     "Add up by the names of labels, not by series."},
+
+    {"max-interval", '\0', SK_CTL_TEXT, SK_CTL_CMD_DELETE_CREATE, OFF(max_interval), NULL, NULL,
+     NULL, "Longest time that one part of the work may cover, as a duration."},
+    {"request-id", '\0', SK_CTL_TEXT, SK_CTL_CMD_DELETE_CANCEL, OFF(request_id), NULL, NULL, NULL,
+     "The request to cancel."},
+    {"force", '\0', SK_CTL_BOOL, SK_CTL_CMD_DELETE_CANCEL, OFF(force), NULL, NULL, NULL,
+     "Cancel what has begun, too."},
 
     {"label", '\0', SK_CTL_TEXTS, SK_CTL_CMD_PUSH, OFF(push_labels), NULL, NULL, NULL,
      "A label of the stream, name=value. Repeatable."},

@@ -4,6 +4,7 @@
 #include "cli/ctl_text.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,11 @@
 #include "base/clock.h"
 #include "base/strbuf.h"
 #include "cli/ctl_time.h"
+
+#define CLEAR_LINE "\r\033[K"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of every write and of what follows */
+static bool status_shown;
 
 /* 0, or the errno. */
 static int write_all(int fd, struct sk_str text)
@@ -27,6 +33,25 @@ static int write_all(int fd, struct sk_str text)
         text.len -= (size_t)n;
     }
     return 0;
+}
+
+/* Under the lock. */
+static void clear_status(void)
+{
+    if (status_shown)
+        (void)write_all(STDERR_FILENO, SK_STR(CLEAR_LINE)); /* cosmetic */
+    status_shown = false;
+}
+
+void sk_ctl_status(struct sk_str text)
+{
+    pthread_mutex_lock(&lock);
+    clear_status();
+    if (text.len > 0) {
+        (void)write_all(STDERR_FILENO, text); /* cosmetic */
+        status_shown = true;
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 void sk_ctl_say(const char *fmt, ...)
@@ -46,14 +71,26 @@ void sk_ctl_say(const char *fmt, ...)
     va_end(again);
     va_end(args);
     sk_strbuf_putc(&line, '\n');
+    pthread_mutex_lock(&lock);
+    clear_status();
     (void)write_all(STDERR_FILENO, sk_strbuf_view(&line)); /* nowhere left to complain */
+    pthread_mutex_unlock(&lock);
     sk_strbuf_deinit(&line);
+}
+
+bool sk_ctl_write_to(int fd, struct sk_str text)
+{
+    pthread_mutex_lock(&lock);
+    if (isatty(fd) == 1)
+        clear_status();
+    int e = write_all(fd, text);
+    pthread_mutex_unlock(&lock);
+    if (e != 0)
+        sk_ctl_say("cannot write the output: %s", strerror(e));
+    return e == 0;
 }
 
 bool sk_ctl_write(struct sk_str text)
 {
-    int e = write_all(STDOUT_FILENO, text);
-    if (e != 0)
-        sk_ctl_say("cannot write the output: %s", strerror(e));
-    return e == 0;
+    return sk_ctl_write_to(STDOUT_FILENO, text);
 }

@@ -111,6 +111,15 @@ void sk_ctl_time_stamp(struct sk_strbuf *out, int64_t ts_ns)
                      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
+void sk_ctl_time_compact(struct sk_strbuf *out, int64_t ts_ns)
+{
+    struct tm tm;
+    int64_t frac_ns;
+    split(ts_ns, true, &tm, &frac_ns);
+    sk_strbuf_printf(out, "%04d%02d%02dT%02d%02d%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                     tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
 #define LAYOUT_TEXT "2006-01-02T15:04:05.999999999Z07:00"
 
 static enum sk_err no_match(struct sk_str text, struct sk_str rest, const char *element,

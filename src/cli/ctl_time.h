@@ -33,6 +33,9 @@ void sk_ctl_time_format(struct sk_strbuf *out, int64_t ts_ns, enum sk_ctl_layout
 /* "2006/01/02 15:04:05", local: what stands before every line on stderr. */
 void sk_ctl_time_stamp(struct sk_strbuf *out, int64_t ts_ns);
 
+/* "20060102T150405", UTC: what stands in names of files. */
+void sk_ctl_time_compact(struct sk_strbuf *out, int64_t ts_ns);
+
 /* RFC 3339 with a zone. SK_EPARSE: reterr has Go's text, `parsing time "x" as "2006-...": cannot
  * parse "" as "T"`. */
 SK_MUST_CHECK enum sk_err sk_ctl_time_parse(struct sk_str text, int64_t *ret_ns,

@@ -27,14 +27,8 @@ static enum sk_err fail(struct decoder *d, const char *at, const char *what)
 /* "WANT, but found X" behind the byte X. */
 static enum sk_err fail_found(struct decoder *d, const char *want)
 {
-    char what[96];
-    char c = sk_json_peek(&d->j);
-    if (d->j.p >= d->j.end) {
-        (void)snprintf(what, sizeof(what), "%s, but found the end", want);
-        return fail(d, d->j.p, what);
-    }
-    (void)snprintf(what, sizeof(what), "%s, but found %c", want, c);
-    return fail(d, d->j.p + 1, what);
+    (void)sk_json_peek(&d->j); /* behind blanks */
+    return sk_wire_fail_found(d->map->reterr, d->text, d->j.p, want);
 }
 
 static enum sk_err skip(struct decoder *d)

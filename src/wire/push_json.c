@@ -20,15 +20,51 @@ struct decoder {
     const char *fault; /* why the present stream object is refused */
 };
 
-enum sk_err sk_wire_fail_at(struct sk_error *reterr, struct sk_str text, const char *at,
-                            const char *what)
+static void error_add(struct sk_error *e, const char *ptr, size_t len)
 {
+    size_t room = sizeof(e->text) - 1 - e->len;
+    len = len < room ? len : room;
+    memcpy(e->text + e->len, ptr, len);
+    e->len += len;
+    e->text[e->len] = '\0';
+}
+
+/* What stands around `at` may hold NULs, so that it does not go through a format. */
+static void error_add_place(struct sk_error *e, struct sk_str text, const char *at)
+{
+    char place[64];
     size_t before = (size_t)(at - text.ptr), after = text.len - before;
     size_t nb = before < 10 ? before : 10, na = after < 10 ? after : 10;
     size_t fb = before < 50 ? before : 50, fa = after < 50 ? after : 50;
-    return sk_error_set(reterr, SK_EPARSE,
-                        "%s, error found in #%zu byte of ...|%.*s|..., bigger context ...|%.*s|...",
-                        what, nb, (int)(nb + na), at - nb, (int)(fb + fa), at - fb);
+    int n = snprintf(place, sizeof(place), ", error found in #%zu byte of ...|", nb);
+    error_add(e, place, (size_t)n);
+    error_add(e, at - nb, nb + na);
+    error_add(e, "|..., bigger context ...|", 25);
+    error_add(e, at - fb, fb + fa);
+    error_add(e, "|...", 4);
+}
+
+enum sk_err sk_wire_fail_at(struct sk_error *reterr, struct sk_str text, const char *at,
+                            const char *what)
+{
+    enum sk_err err = sk_error_set(reterr, SK_EPARSE, "%s", what);
+    if (reterr != NULL)
+        error_add_place(reterr, text, at);
+    return err;
+}
+
+enum sk_err sk_wire_fail_found(struct sk_error *reterr, struct sk_str text, const char *p,
+                               const char *want)
+{
+    bool end = p >= text.ptr + text.len;
+    enum sk_err err = sk_error_set(reterr, SK_EPARSE, "%s, but found %c", want, end ? '\0' : *p);
+    if (end) {
+        while (p > text.ptr && strchr(" \t\r\n", p[-1]) != NULL && p[-1] != '\0')
+            p--;
+    }
+    if (reterr != NULL)
+        error_add_place(reterr, text, end ? p : p + 1);
+    return err;
 }
 
 static enum sk_err fail_at(struct decoder *d, const char *at, const char *what)
@@ -303,17 +339,15 @@ static enum sk_err streams_read(struct decoder *d)
 static enum sk_err body_read(struct decoder *d, enum sk_err (*streams)(struct decoder *d))
 {
     bool more;
-    char what[80];
     char c = sk_json_peek(&d->j);
     if (c == 'n' && sk_json_skip(&d->j, NULL))
         return SK_OK;
     if (!sk_json_enter(&d->j, '{', &more)) {
-        (void)snprintf(what, sizeof(what), "readObjectStart: expect { or n, but found %c", c);
-        if (d->j.p < d->j.end)
-            return fail_at(d, d->j.p + 1, what);
         if (d->j.end == d->begin)
             return sk_error_set(d->reterr, SK_EPARSE, "EOF");
-        return fail_at(d, d->j.p, "readObjectStart: expect { or n, but found the end");
+        return sk_wire_fail_found(d->reterr,
+                                  (struct sk_str){d->begin, (size_t)(d->j.end - d->begin)}, d->j.p,
+                                  "readObjectStart: expect { or n");
     }
     for (more = !more; more;) {
         struct sk_json_text key;

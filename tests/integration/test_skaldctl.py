@@ -8,121 +8,13 @@ Usage: test_skaldctl.py PATH_OF_SKALDCTL
 import os
 import pty
 import re
-import socketserver
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-import unittest
 import urllib.parse
 
-PROGRAM = None
-GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "http", "logcli")
-RANGE = ["--from=2026-11-22T14:00:00Z", "--to=2026-11-22T14:40:00Z"]
-STAMP = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", re.M)
-
-
-def golden(name):
-    with open(os.path.join(GOLDEN, name), "rb") as f:
-        return f.read()
-
-
-def answer(status, body=b"", headers=()):
-    lines = ["HTTP/1.1 %d X" % status, "Content-Length: %d" % len(body)] + list(headers)
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-class Request:
-    def __init__(self, head, body):
-        lines = head.decode().split("\r\n")
-        self.line = lines[0]
-        self.headers = {}
-        for line in lines[1:]:
-            name, value = line.split(": ", 1)
-            self.headers[name.lower()] = value
-        self.body = body
-        self.time = time.monotonic()
-
-
-class Handler(socketserver.StreamRequestHandler):
-    def handle(self):
-        while True:
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                line = self.rfile.readline()
-                if not line:
-                    return
-                head += line
-            length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
-            body = self.rfile.read(int(length.group(1))) if length else b""
-            self.server.requests.append(Request(head[:-4], body))
-            self.server.arrived.set()
-            answers = self.server.answers
-            self.wfile.write(answers.pop(0) if answers else answer(599, b"no answer left"))
-
-
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests, self.answers = [], []
-        self.arrived = threading.Event()
-        self.addr = "http://127.0.0.1:%d" % self.server_address[1]
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-
-class Result:
-    def __init__(self, code, out, err):
-        self.code, self.out, self.raw_err = code, out, err
-        self.err = STAMP.sub("", err)
-
-
-def environment():
-    env = {k: v for k, v in os.environ.items()
-           if not k.startswith("LOKI_") and "proxy" not in k.lower()}
-    env["TZ"] = "UTC"
-    return env
-
-
-class Case(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        self.server = Server()
-        self.addCleanup(self.server.server_close)
-        self.addCleanup(self.server.shutdown)
-
-    def run_ctl(self, *args, answers=(), stdin=b"", env=None):
-        self.server.answers[:] = answers
-        self.server.requests.clear()
-        full = environment()
-        full.update(env or {})
-        p = subprocess.run([PROGRAM, "--addr=" + self.server.addr, *args], input=stdin, env=full,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-        return Result(p.returncode, p.stdout.decode(), p.stderr.decode())
-
-    def replay(self, name, *args, **more):
-        return self.run_ctl(*args, answers=[golden(name + ".resp")], **more)
-
-    def assert_request(self, idx, name, now=False):
-        """The idx-th request is the recorded one; `now`: but for the times."""
-        want = Request(golden(name + ".req").rstrip(b"\r\n"), b"")
-        got = self.server.requests[idx]
-        want_line, got_line = want.line, got.line
-        if now:
-            want_line = re.sub(r"(start|end|time)=\d+", r"\1=NS", want_line)
-            got_line = re.sub(r"(start|end|time)=\d{19}\b", r"\1=NS", got_line)
-        self.assertEqual(got_line, want_line)
-        want.headers["host"] = self.server.addr[len("http://"):]
-        want.headers["user-agent"] = "skaldctl/0.1"
-        self.assertEqual(got.headers, want.headers)
-
-    def url(self, idx):
-        return self.server.addr + self.server.requests[idx].line.split()[1]
-
+import ctltest
+from ctltest import RANGE, STAMP, Case, answer, environment, golden
 
 LINES = [
     '2026-11-22T14:29:30Z {detected_level="info", host="h1", tid="t59"}  '
@@ -210,7 +102,7 @@ class QueryOutput(Case):
         self.assertNotIn("\033", r.out + r.err)
         self.server.answers[:] = [golden("query.resp")]
         ours, theirs = pty.openpty()
-        p = subprocess.run([PROGRAM, "--addr=" + self.server.addr, "query", "-z", "UTC",
+        p = subprocess.run([ctltest.PROGRAM, "--addr=" + self.server.addr, "query", "-z", "UTC",
                             "--limit=4", *RANGE, '{app="cli"}'], stdout=theirs,
                            stderr=subprocess.PIPE, env=environment(), timeout=60)
         os.close(theirs)
@@ -362,7 +254,7 @@ class HeadersAndErrors(Case):
     def test_proxy(self):
         proxy = self.server.addr
         self.server.answers[:] = [golden("labels.resp")]
-        p = subprocess.run([PROGRAM, "--addr=http://elsewhere.invalid:99", "--proxy-url=" + proxy,
+        p = subprocess.run([ctltest.PROGRAM, "--addr=http://elsewhere.invalid:99", "--proxy-url=" + proxy,
                             "labels"], env=environment(), capture_output=True, timeout=60)
         self.assertEqual(p.returncode, 0, p.stderr)
         self.assertTrue(self.server.requests[0].line.startswith(
@@ -392,7 +284,7 @@ class HeadersAndErrors(Case):
         self.assertEqual((r.code, r.out), (0, "h0\nh1\n"))
 
     def test_nobody_listens(self):
-        p = subprocess.run([PROGRAM, "--addr=http://127.0.0.1:1", "query", "{}"], env=environment(),
+        p = subprocess.run([ctltest.PROGRAM, "--addr=http://127.0.0.1:1", "query", "{}"], env=environment(),
                            capture_output=True, text=True, timeout=60)
         self.assertEqual(p.returncode, 1)
         self.assertRegex(p.stderr, r'error sending request Get "http://127.0.0.1:1/[^"]*": '
@@ -416,12 +308,19 @@ class HeadersAndErrors(Case):
         r = self.run_ctl("--nope")
         self.assertEqual((r.code, r.err),
                          (1, "skaldctl: error: unknown long flag '--nope', try --help\n"))
-        for args in (["volume", "{}"], ["volume_range", "{}"], ["detected-fields", "{}"],
-                     ["delete", "list"],
-                     ["query", "--parallel-max-workers=4", "{}"]):
+        for args in (["query", "--store-config=x", "{}"], ["query", "--remote-schema", "{}"]):
             r = self.run_ctl(*args)
             self.assertEqual(r.code, 1)
-            self.assertIn("is not available in this version", r.err)
+            self.assertIn("is not available in", r.err)
+        for args, text in ((["delete"], "must select a subcommand of 'delete'"),
+                           (["delete", "all"], 'expected command but got "all"'),
+                           (["create"], 'expected command but got "create"'),
+                           (["delete", "create"], "required argument 'query' not provided"),
+                           (["detected-fields"], "required argument 'query' not provided"),
+                           (["delete", "cancel"], "required flag --request-id not provided"),
+                           (["delete", "list", "x"], "unexpected 'x'")):
+            r = self.run_ctl(*args)
+            self.assertEqual((r.code, r.err), (1, "skaldctl: error: %s, try --help\n" % text))
         self.assertEqual(self.run_ctl().code, 0)
         r = self.run_ctl("--version")
         self.assertEqual((r.code, r.out), (0, ""))
@@ -623,7 +522,7 @@ class Push(Case):
 
     def test_a_slow_line_is_sent_within_a_second(self):
         self.server.answers[:] = [OK, OK]
-        p = subprocess.Popen([PROGRAM, "--addr=" + self.server.addr, "push", "--label=a=b"],
+        p = subprocess.Popen([ctltest.PROGRAM, "--addr=" + self.server.addr, "push", "--label=a=b"],
                              stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
         begin = time.monotonic()
         p.stdin.write(b"early\nhalf")
@@ -638,7 +537,7 @@ class Push(Case):
 
     def test_a_signal_ends_reading_and_sends_what_was_read(self):
         self.server.answers[:] = [OK, OK]
-        p = subprocess.Popen([PROGRAM, "--addr=" + self.server.addr, "push", "--label=a=b"],
+        p = subprocess.Popen([ctltest.PROGRAM, "--addr=" + self.server.addr, "push", "--label=a=b"],
                              stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
         p.stdin.write(b"first\n")
         p.stdin.flush()
@@ -694,5 +593,4 @@ class Push(Case):
 
 
 if __name__ == "__main__":
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+    ctltest.main()

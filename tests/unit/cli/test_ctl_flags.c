@@ -97,7 +97,7 @@ static void mistakes_are_named(void **state)
     assert_int_equal(PARSE("labels", "--addr"), SK_EINVAL);
     assert_string_equal(err.text, "expected argument for flag '--addr'");
     assert_int_equal(PARSE("query"), SK_EINVAL);
-    assert_string_equal(err.text, "required argument '<query>' not provided");
+    assert_string_equal(err.text, "required argument 'query' not provided");
     assert_int_equal(PARSE("query", "{a}", "b"), SK_EINVAL);
     assert_string_equal(err.text, "unexpected 'b'");
     assert_int_equal(PARSE("frob"), SK_EINVAL);
@@ -115,15 +115,47 @@ static void mistakes_are_named(void **state)
 static void what_is_not_there_yet_is_refused_by_name(void **state)
 {
     (void)state;
-    assert_int_equal(PARSE("volume", "{a}", "--targetLabels=x"), SK_EINVAL);
-    assert_string_equal(err.text, "command 'volume' is not available in this version of skaldctl");
+    assert_int_equal(PARSE("query", "{a}", "-t"), SK_OK);
     assert_int_equal(PARSE("query", "{a}", "--store-config=x"), SK_EINVAL);
     assert_string_equal(err.text,
-                        "flag '--store-config' is not available in this version of skaldctl");
+                        "flag '--store-config' is not available in skaldctl: it asks servers");
     assert_int_equal(PARSE("--stdin", "query", "{a}"), SK_OK);
     assert_int_equal(PARSE("--stdin", "labels"), SK_EINVAL);
-    assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=2"), SK_EINVAL);
+    assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=2"), SK_OK);
+    assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=0"), SK_EINVAL);
+    assert_int_equal(PARSE("query", "{a}", "--merge-parts"), SK_EINVAL);
+    assert_string_equal(err.text, "flag '--merge-parts' needs '--part-path-prefix'");
     assert_int_equal(PARSE("query", "{a}", "--parallel-max-workers=1"), SK_OK);
+}
+
+static void commands_may_be_of_two_words(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("-q", "delete", "--since=2h", "create", "{a}"), SK_EINVAL);
+    assert_string_equal(err.text, "unknown long flag '--since'");
+    assert_int_equal(PARSE("delete", "-q", "create", "{a}", "--since=2h"), SK_OK);
+    assert_string_equal(opts.command->name, "delete create");
+    assert_true(opts.quiet && opts.since_ns == 2 * SK_NS_PER_HOUR);
+    assert_int_equal(PARSE("delete"), SK_EINVAL);
+    assert_string_equal(err.text, "must select a subcommand of 'delete'");
+    assert_int_equal(PARSE("delete", "fmt"), SK_EINVAL);
+    assert_string_equal(err.text, "expected command but got \"fmt\"");
+    assert_int_equal(PARSE("create", "{a}"), SK_EINVAL);
+    assert_int_equal(PARSE("delete", "cancel"), SK_EINVAL);
+    assert_string_equal(err.text, "required flag --request-id not provided");
+    assert_int_equal(PARSE("delete", "cancel", "--help"), SK_OK);
+}
+
+static void flags_mean_what_their_command_says(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("volume", "{a}", "--targetLabels=x", "--targetLabels=y"), SK_OK);
+    assert_int_equal(opts.target_labels.count, 2);
+    assert_int_equal(opts.step_ns, 0);
+    assert_int_equal(PARSE("volume_range", "{a}"), SK_OK);
+    assert_true(opts.limit == 30 && opts.step_ns == SK_NS_PER_HOUR);
+    assert_int_equal(PARSE("detected-fields", "{a}", "f"), SK_OK);
+    assert_true(opts.limit == 100 && opts.line_limit == 1000 && opts.step_ns == 10 * SK_NS_PER_S);
 }
 
 static void help_needs_no_arguments(void **state)
@@ -189,6 +221,8 @@ int main(void)
         cmocka_unit_test(double_dash_ends_the_flags),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(what_is_not_there_yet_is_refused_by_name),
+        cmocka_unit_test(commands_may_be_of_two_words),
+        cmocka_unit_test(flags_mean_what_their_command_says),
         cmocka_unit_test(help_needs_no_arguments),
         cmocka_unit_test(ranges_end_now_and_reach_back),
         cmocka_unit_test(layouts_and_their_names_agree),

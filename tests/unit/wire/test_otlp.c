@@ -100,10 +100,13 @@ static char *decoded(bool json, struct sk_slice body, const struct sk_otlp_rules
     struct sk_slice b = {exact, body.len};
     enum sk_err err = json ? sk_push_decode_otlp_json(&push, b, r, NOW, &e)
                            : sk_push_decode_otlp_proto(&push, b, r, NOW, &e);
-    if (err != SK_OK)
-        sk_strbuf_printf(&out, "error: %s", e.text);
-    else
+    if (err != SK_OK) {
+        sk_strbuf_puts(&out, "error: ");
+        for (size_t i = 0; i < e.len; i++) /* a NUL is shown as \0 */
+            sk_strbuf_add(&out, e.text[i] == '\0' ? "\\0" : &e.text[i], e.text[i] == '\0' ? 2 : 1);
+    } else {
         dump(&out, &push);
+    }
     sk_strbuf_putc(&out, '\0');
     sk_push_deinit(&push);
     sk_free(exact);
@@ -501,12 +504,11 @@ static void json_faults_have_lokis_words(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"", "ReadObject: expect { or , or } or n, but found the end, error found in #0 byte of "
+        {"", "ReadObject: expect { or , or } or n, but found \\0, error found in #0 byte of "
              "...||..., "
              "bigger context ...||..."},
-        {"{",
-         "ReadObject: expect \" after {, but found the end, error found in #1 byte of ...|{|..., "
-         "bigger context ...|{|..."},
+        {"{", "ReadObject: expect \" after {, but found \\0, error found in #1 byte of ...|{|..., "
+              "bigger context ...|{|..."},
         {"[]",
          "ReadObject: expect { or , or } or n, but found [, error found in #1 byte of ...|[]|..., "
          "bigger context ...|[]|..."},
