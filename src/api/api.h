@@ -16,11 +16,13 @@ struct sk_budget;
 struct sk_config;
 struct sk_config_overrides;
 struct sk_ingester;
+struct sk_userfile;
 struct sk_workpool;
 
 struct sk_api_options {
     const struct sk_config *config;
     const struct sk_config_overrides *overrides;
+    struct sk_userfile *users; /* NULL: everybody may do everything */
     struct sk_ingester *ingester;
     const struct sk_source *sources; /* live ones first */
     size_t source_count;

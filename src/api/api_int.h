@@ -23,9 +23,11 @@
 #include "querier/series_query.h"
 #include "wire/push.h"
 
+struct auth;
 struct call;
 struct pieces;
 struct scratch;
+struct sk_user;
 struct tail;
 
 enum route_flags {
@@ -33,9 +35,10 @@ enum route_flags {
     ROUTE_POST = 2,
     ROUTE_TENANT = 4, /* needs one */
     ROUTE_PUSH = 8,   /* body limits and error manners of a push */
-    ROUTE_ADMIN = 16, /* loopback only */
+    ROUTE_ADMIN = 16, /* loopback, or a user with the right */
     ROUTE_ANY = 32,   /* any method */
     ROUTE_DELETE = 64,
+    ROUTE_OPEN = 128, /* for everybody, whatever the users file says */
 };
 
 struct route {
@@ -54,6 +57,7 @@ struct sk_api {
     pthread_mutex_t scratch_lock;
     struct scratch *scratch; /* free ones */
     int64_t start_ns;
+    struct auth *auth; /* NULL: no users file */
     /* tails; the loop's */
     struct tail *tails;
     size_t tail_count;
@@ -80,8 +84,9 @@ struct call {
     struct sk_http_param *params; /* form first, then URL */
     struct sk_http_response resp;
     _Atomic bool stop;
-    void *state;           /* the handler's */
-    struct pieces *pieces; /* an answer that goes out in pieces */
+    void *state;            /* the handler's */
+    struct pieces *pieces;  /* an answer that goes out in pieces */
+    struct call *auth_next; /* waits for the same password */
 };
 
 /* Buffers of one push while it is decoded; a few are kept between requests. */
@@ -98,6 +103,21 @@ struct scratch {
 
 const struct route *route_find(struct sk_str path, struct sk_str *ret_arg);
 
+bool from_loopback(const struct sk_http_req *req);
+/* The request may go on: from `user`, or from nobody in particular (NULL). */
+void auth_done(struct call *call, const struct sk_user *user);
+
+/* ---- auth_api.c; the loop ---- */
+
+SK_MUST_CHECK enum sk_err auth_create(struct sk_userfile *file, struct auth **ret_auth);
+void auth_destroy(struct auth *auth); /* NULL is a no-op; no request may be open */
+/* Ends, at once or later, in auth_done() or an answer. */
+void auth_begin(struct call *call);
+/* Before a body: a status above 0 and its text when the request is to be refused already. */
+int auth_refusal(struct sk_api *api, const struct route *route, const struct sk_http_req *req,
+                 const char **text);
+/* Whether the user may name the request's tenant; false: answered. */
+bool auth_tenant_ok(struct call *call, const struct sk_user *user);
 /* ---- tenant.c ---- */
 
 /* Sets the tenant, or tenants, and the sources. false: answered, unless call->tenant_fault is set:

@@ -60,8 +60,8 @@ static const struct route routes[] = {
      SK_WORK_QUERY, labels_legacy_work, NULL},
     {"/api/prom/series", "api_prom_series", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, series_work,
      NULL},
-    {"/ready", "ready", ROUTE_GET, SK_WORK_QUERY, NULL, ready_serve},
-    {"/metrics", "metrics", ROUTE_ANY, SK_WORK_QUERY, metrics_work, NULL},
+    {"/ready", "ready", ROUTE_GET | ROUTE_OPEN, SK_WORK_QUERY, NULL, ready_serve},
+    {"/metrics", "metrics", ROUTE_ANY | ROUTE_OPEN, SK_WORK_QUERY, metrics_work, NULL},
     {"/config", "config", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, config_work, NULL},
     {"/services", "services", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, NULL, services_serve},
     {"/log_level", "log_level", GETPOST | ROUTE_ADMIN, SK_WORK_QUERY, NULL, log_level_serve},
@@ -139,6 +139,9 @@ int sk_api_on_headers(void *ctx, struct sk_http_req *req, const char **text)
     struct sk_api *api = ctx;
     struct sk_str arg;
     const struct route *route = route_find(path_below_prefix(api, req->path), &arg);
+    int refusal = auth_refusal(api, route, req, text);
+    if (refusal > 0)
+        return refusal;
     if (route == NULL || (route->flags & ROUTE_PUSH) == 0) {
         req->body_bytes_max = 10u << 20; /* forms */
         return 0;
@@ -180,7 +183,7 @@ static bool method_ok(const struct route *route, struct sk_str method)
            (sk_str_is(method, "DELETE") && (route->flags & ROUTE_DELETE));
 }
 
-static bool from_loopback(const struct sk_http_req *req)
+bool from_loopback(const struct sk_http_req *req)
 {
     return strncmp(req->peer, "127.", 4) == 0 || strcmp(req->peer, "::1") == 0 ||
            strncmp(req->peer, "::ffff:127.", 11) == 0;
@@ -201,7 +204,6 @@ static void dispatch(struct call *call)
 {
     struct sk_http_req *req = call->req;
     struct sk_str clean;
-    struct sk_error detail;
     if (sk_http_path_clean(&req->arena, req->raw_path, &clean) &&
         sk_str_find(clean, SK_STR("\r"), 0) == SIZE_MAX) {
         redirect(call, clean);
@@ -213,10 +215,27 @@ static void dispatch(struct call *call)
     } else if (!method_ok(call->route, req->method)) {
         answer_text(call, 405, "", false);
         call->resp.content_type = NULL;
-    } else if ((call->route->flags & ROUTE_ADMIN) != 0 && !from_loopback(req)) {
+    } else {
+        auth_begin(call);
+        return;
+    }
+    call_finish(call);
+}
+
+/* false: answered. A fault of the header's is answered by a worker, and needs no tenant. */
+static bool tenant_settled(struct call *call, const struct sk_user *user)
+{
+    if (!tenant_set(call))
+        return call->tenant_fault != NULL;
+    return user == NULL || auth_tenant_ok(call, user);
+}
+
+void auth_done(struct call *call, const struct sk_user *user)
+{
+    struct sk_error detail;
+    if ((call->route->flags & ROUTE_ADMIN) != 0 && user == NULL && !from_loopback(call->req)) {
         answer_text(call, 403, "only served on the loopback address", true);
-    } else if ((call->route->flags & ROUTE_TENANT) != 0 && !tenant_set(call) &&
-               call->tenant_fault == NULL) {
+    } else if ((call->route->flags & ROUTE_TENANT) != 0 && !tenant_settled(call, user)) {
         /* answered */
     } else if ((call->route->flags & ROUTE_PUSH) == 0 && params_load(call, &detail) != SK_OK) {
         answer_text(call, 400, detail.text, false);
@@ -292,6 +311,11 @@ enum sk_err sk_api_create(const struct sk_api_options *opt, struct sk_api **ret_
     api->opt = *opt;
     api->config = opt->config;
     api->start_ns = sk_clock_now_ns();
+    enum sk_err err = opt->users == NULL ? SK_OK : auth_create(opt->users, &api->auth);
+    if (err != SK_OK) {
+        sk_free(api);
+        return err;
+    }
     atomic_init(&api->flush_at_stop, false);
     pthread_mutex_init(&api->scratch_lock, NULL);
     *ret_api = api;
@@ -303,6 +327,7 @@ void sk_api_destroy(struct sk_api *api)
     if (api == NULL)
         return;
     push_scratch_free(api);
+    auth_destroy(api->auth);
     pthread_mutex_destroy(&api->scratch_lock);
     sk_free(api);
 }

@@ -19,5 +19,6 @@ int sk_ctl_delete_list(const struct sk_ctl_opts *opts);
 int sk_ctl_delete_cancel(const struct sk_ctl_opts *opts);
 int sk_ctl_fmt(const struct sk_ctl_opts *opts);
 int sk_ctl_push(const struct sk_ctl_opts *opts);
+int sk_ctl_hash_secret(const struct sk_ctl_opts *opts);
 
 #endif

@@ -62,6 +62,9 @@ struct sk_ctl_opts {
     bool force;
     struct sk_ctl_texts push_labels;
     const char *push_label_set;
+
+    bool make_token;
+    const char *rights, *tenants;
 };
 
 enum {
@@ -78,7 +81,8 @@ enum {
     SK_CTL_CMD_DELETE_CREATE = 1 << 10,
     SK_CTL_CMD_DELETE_LIST = 1 << 11,
     SK_CTL_CMD_DELETE_CANCEL = 1 << 12,
-    SK_CTL_GLOBAL = (1 << 13) - 1,
+    SK_CTL_CMD_SECRET = 1 << 13,
+    SK_CTL_GLOBAL = (1 << 14) - 1,
 };
 
 struct sk_ctl_command {

@@ -21,6 +21,8 @@ const struct sk_ctl_command sk_ctl_commands[] = {
     {"fmt", SK_CTL_CMD_FMT, 0, 0, "", sk_ctl_fmt, "Format a LogQL query read from standard input."},
     {"push", SK_CTL_CMD_PUSH, 0, SIZE_MAX, "[<file> ...]", sk_ctl_push,
      "Send the lines of files, or of standard input, to the server."},
+    {"hash-secret", SK_CTL_CMD_SECRET, 0, 1, "[<name>]", sk_ctl_hash_secret,
+     "Make a line for the server's users file from a password on standard input."},
     {"volume", SK_CTL_CMD_VOLUME, 1, 1, "<query>", sk_ctl_volume,
      "Bytes of each series that matches a selector, over a range of time."},
     {"volume_range", SK_CTL_CMD_VOLUME_RANGE, 1, 1, "<query>", sk_ctl_volume_range,
@@ -198,6 +200,13 @@ const struct sk_ctl_flag sk_ctl_flags[] = {
      "A label of the stream, name=value. Repeatable."},
     {"labels", '\0', SK_CTL_TEXT, SK_CTL_CMD_PUSH, OFF(push_label_set), NULL, NULL, NULL,
      "Labels of the stream, '{name=\"value\", ...}'."},
+
+    {"token", '\0', SK_CTL_BOOL, SK_CTL_CMD_SECRET, OFF(make_token), NULL, NULL, NULL,
+     "Make a random token instead, and show it on standard error."},
+    {"rights", '\0', SK_CTL_TEXT, SK_CTL_CMD_SECRET, OFF(rights), NULL, "read", NULL,
+     "Rights of the user: push, read, delete, admin."},
+    {"tenants", '\0', SK_CTL_TEXT, SK_CTL_CMD_SECRET, OFF(tenants), NULL, "*", NULL,
+     "Tenants that the user may name, with commas; * is all."},
 };
 const size_t sk_ctl_flag_count = SK_COUNT_OF(sk_ctl_flags);
 

@@ -15,6 +15,17 @@ static void print(FILE *to, const struct sk_strbuf *text)
     (void)fwrite(text->ptr == NULL ? "" : text->ptr, 1, text->len, to); /* nothing to do about it */
 }
 
+static int explain(const struct sk_config *config)
+{
+    struct sk_strbuf out;
+    sk_strbuf_init(&out, 64u << 20);
+    sk_config_explain(config, &out);
+    bool failed = out.failed;
+    print(stdout, &out);
+    sk_strbuf_deinit(&out);
+    return failed ? 1 : 0;
+}
+
 static int answer_only(const struct sk_config *config)
 {
     struct sk_strbuf out;
@@ -42,6 +53,11 @@ int main(int argc, char **argv)
     }
     if (config.version || config.help || config.list_targets) {
         status = answer_only(&config);
+        sk_config_deinit(&config);
+        return status;
+    }
+    if (config.explain) {
+        status = explain(&config);
         sk_config_deinit(&config);
         return status;
     }

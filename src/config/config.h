@@ -83,6 +83,14 @@ struct sk_schema_period {
     const char *index_prefix, *index_path_prefix; /* "index_", "index/" */
 };
 
+struct sk_config_own {  /* one of skald's own settings, for -config.explain */
+    const char *flag;   /* without '-' */
+    const char *text;   /* as given, or the default */
+    const char *origin; /* the flag, or the variable SKALD_...; NULL: neither was given */
+};
+
+#define SK_CONFIG_OWN_COUNT 6
+
 struct sk_config {
     struct sk_arena arena;
     const char *target;
@@ -93,6 +101,10 @@ struct sk_config {
     uint64_t http_listen_conn_limit;
     int64_t http_server_read_timeout_ns, http_server_write_timeout_ns, http_server_idle_timeout_ns;
     const char *http_path_prefix;
+    /* http_tls_config; PEM in place or names of files, "": not given */
+    const char *tls_cert, *tls_key, *tls_client_ca;
+    const char *tls_cert_file, *tls_key_file, *tls_client_ca_file, *tls_client_auth_type;
+    const char *tls_min_version, *tls_cipher_suites;
     int64_t graceful_shutdown_timeout_ns;
     const char *log_level, *log_format;
     /* paths, resolved */
@@ -125,12 +137,15 @@ struct sk_config {
     int64_t wal_sync_gap_ns; /* -skald.wal-sync-gap, 100ms */
     uint64_t wal_budget;     /* -skald.wal-budget, 512 MiB: flush early when the log grows beyond */
     uint64_t workers;        /* -skald.workers; 0: one per CPU */
+    const char *users_file;  /* -skald.users-file; NULL: everybody may do everything */
     /* what the command line asked for instead of serving */
-    bool verify_config, print_config_stderr, version, help, list_targets;
+    bool verify_config, print_config_stderr, explain, version, help, list_targets;
     bool log_config_reverse_order;
     const char *config_file;           /* the file that was read; NULL: none, built-in settings */
     const struct sk_config_node *root; /* all that was given, for sk_config_print() */
-    const char *const *warnings;       /* one line each, for the log */
+    const char *unexpanded; /* its text before -config.expand-env; NULL: as it was read */
+    struct sk_config_own own[SK_CONFIG_OWN_COUNT];
+    const char *const *warnings; /* one line each, for the log */
     size_t warning_count;
 };
 
@@ -144,6 +159,10 @@ void sk_config_deinit(struct sk_config *config);
 
 /* The effective YAML, as /config and -print-config-stderr show it; secrets are masked. */
 void sk_config_print(const struct sk_config *config, struct sk_strbuf *out);
+
+/* -config.explain: a line for each setting that acts or was given, with where its value comes from:
+ * default, file and line, flag, variable, or skald's choice. Secrets are masked. */
+void sk_config_explain(const struct sk_config *config, struct sk_strbuf *out);
 
 /* -help. */
 void sk_config_help(struct sk_strbuf *out);

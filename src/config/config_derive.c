@@ -336,9 +336,5 @@ enum sk_err sk_config_validate(struct sk_config *config, struct sk_error *reterr
                             "storage_config.use_thanos_objstore is not supported, use "
                             "common.storage.filesystem",
                             "", "");
-    if (text_at(root, "server.http_tls_config.cert_file")[0] != '\0' ||
-        text_at(root, "server.http_tls_config.cert")[0] != '\0')
-        return config_error(
-            reterr, "server.http_tls_config is not supported: put a TLS proxy in front", "", "");
     return SK_OK;
 }

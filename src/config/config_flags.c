@@ -21,6 +21,7 @@ static const struct {
     {"config.file", OWN_TEXT, offsetof(struct sk_config_flags, config_file)},
     {"config.expand-env", OWN_BOOL, offsetof(struct sk_config_flags, expand_env)},
     {"verify-config", OWN_BOOL, offsetof(struct sk_config_flags, verify_config)},
+    {"config.explain", OWN_BOOL, offsetof(struct sk_config_flags, explain)},
     {"print-config-stderr", OWN_BOOL, offsetof(struct sk_config_flags, print_config_stderr)},
     {"log-config-reverse-order", OWN_BOOL,
      offsetof(struct sk_config_flags, log_config_reverse_order)},
@@ -33,6 +34,7 @@ static const struct {
     {"skald.wal-sync-gap", OWN_TEXT, offsetof(struct sk_config_flags, wal_sync_gap)},
     {"skald.wal-budget", OWN_TEXT, offsetof(struct sk_config_flags, wal_budget)},
     {"skald.workers", OWN_TEXT, offsetof(struct sk_config_flags, workers)},
+    {"skald.users-file", OWN_TEXT, offsetof(struct sk_config_flags, users_file)},
 };
 
 static enum sk_err bad_value(struct sk_str name, bool is_bool, struct sk_str value, const char *why,
@@ -125,6 +127,14 @@ static enum sk_err one_flag(struct sk_arena *arena, int argc, char **argv, int *
                   : set_key(arena, key, value, flags, reterr);
 }
 
+/* Recursion: depth of the keys. */
+static void mark_flags(struct sk_config_node *node)
+{
+    node->from_flag = true;
+    for (struct sk_config_node *child = node->first; child != NULL; child = child->next)
+        mark_flags(child);
+}
+
 enum sk_err sk_flags_parse(struct sk_arena *arena, int argc, char **argv,
                            struct sk_config_flags *ret_flags, struct sk_error *reterr)
 {
@@ -139,6 +149,7 @@ enum sk_err sk_flags_parse(struct sk_arena *arena, int argc, char **argv,
         if (err != SK_OK)
             return err;
     }
+    mark_flags(flags.keys);
     *ret_flags = flags;
     return SK_OK;
 }
@@ -203,6 +214,19 @@ static enum sk_err wal_sync_setting(struct sk_arena *arena, const struct setting
     return SK_OK;
 }
 
+/* For -config.explain. */
+static enum sk_err own_keep(struct sk_config *config, size_t idx, const char *flag,
+                            const struct setting *s, const char *preset)
+{
+    struct sk_config_own *own = &config->own[idx];
+    *own = (struct sk_config_own){.flag = flag, .text = preset};
+    if (s->text == NULL)
+        return SK_OK;
+    own->text = sk_arena_str(&config->arena, sk_str_from(s->text)).ptr;
+    own->origin = s->name;
+    return own->text == NULL ? SK_ENOMEM : SK_OK;
+}
+
 enum sk_err sk_flags_own(const struct sk_config_flags *flags, sk_config_env_fn *lookup, void *ctx,
                          struct sk_config *config, struct sk_error *reterr)
 {
@@ -216,12 +240,28 @@ enum sk_err sk_flags_own(const struct sk_config_flags *flags, sk_config_env_fn *
         setting_of("skald.wal-budget", flags->wal_budget, "SKALD_WAL_BUDGET", lookup, ctx);
     struct setting workers =
         setting_of("skald.workers", flags->workers, "SKALD_WORKERS", lookup, ctx);
+    struct setting users =
+        setting_of("skald.users-file", flags->users_file, "SKALD_USERS_FILE", lookup, ctx);
+    const struct {
+        const struct setting *setting;
+        const char *flag, *preset;
+    } all[SK_CONFIG_OWN_COUNT] = {
+        {&memory, "skald.memory-limit", "0"},  {&sync, "skald.wal-sync", "always"},
+        {&gap, "skald.wal-sync-gap", "100ms"}, {&budget, "skald.wal-budget", "512MB"},
+        {&workers, "skald.workers", "0"},      {&users, "skald.users-file", ""}};
     struct sk_error why;
-    enum sk_err err = size_setting(&memory, &config->memory_limit, reterr);
+    enum sk_err err = SK_OK;
+    for (size_t i = 0; i < SK_COUNT_OF(all) && err == SK_OK; i++)
+        err = own_keep(config, i, all[i].flag, all[i].setting, all[i].preset);
+    if (err == SK_OK)
+        err = size_setting(&memory, &config->memory_limit, reterr);
     if (err == SK_OK)
         err = size_setting(&budget, &config->wal_budget, reterr);
     if (err == SK_OK)
         err = wal_sync_setting(&config->arena, &sync, &config->wal_sync, reterr);
+    if (err == SK_OK && users.text != NULL && users.text[0] != '\0' &&
+        (config->users_file = sk_arena_str(&config->arena, sk_str_from(users.text)).ptr) == NULL)
+        err = SK_ENOMEM;
     if (err != SK_OK)
         return err;
     if (gap.text != NULL) {

@@ -112,8 +112,9 @@ enum sk_node_kind { SK_NODE_SCALAR, SK_NODE_MAP, SK_NODE_SEQ };
 
 struct sk_config_node {
     enum sk_node_kind kind;
-    bool quoted;        /* a scalar that is text whatever it looks like */
-    bool merged;        /* came in by "<<" */
+    bool quoted; /* a scalar that is text whatever it looks like */
+    bool merged; /* came in by "<<" */
+    bool from_flag;
     unsigned line;      /* of the value, from 1; 0 when not from a file */
     unsigned name_line; /* of the name */
     struct sk_str name; /* in a map */
@@ -270,7 +271,9 @@ struct sk_config_flags {
     const char *config_file;
     bool config_file_given, expand_env;
     const char *memory_limit, *wal_sync, *wal_sync_gap, *wal_budget, *workers; /* NULL: not given */
+    const char *users_file;
     bool verify_config, print_config_stderr, log_config_reverse_order, version, help, list_targets;
+    bool explain;
     struct sk_config_node *keys; /* tree of the keys' flags */
 };
 

@@ -73,6 +73,7 @@ static void set_from_flags(struct sk_config *config, const struct sk_config_flag
     config->wal_budget = WAL_BUDGET_DEFAULT;
     config->verify_config = flags->verify_config;
     config->print_config_stderr = flags->print_config_stderr;
+    config->explain = flags->explain;
     config->log_config_reverse_order = flags->log_config_reverse_order;
     config->version = flags->version;
     config->help = flags->help;
@@ -133,6 +134,24 @@ static enum sk_err find_file(struct sk_arena *arena, const char *list, const cha
     return SK_OK;
 }
 
+static size_t line_count(struct sk_str text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.ptr[i] == '\n';
+    return n;
+}
+
+/* While lines are what they were, a value's line tells whether variables stood in it. */
+static enum sk_err keep_unexpanded(struct sk_config *config, struct sk_str text,
+                                   struct sk_str expanded)
+{
+    if (!config->explain || line_count(text) != line_count(expanded))
+        return SK_OK;
+    config->unexpanded = sk_arena_str(&config->arena, text).ptr;
+    return config->unexpanded == NULL ? SK_ENOMEM : SK_OK;
+}
+
 static enum sk_err load_file(struct sk_config *config, const struct sk_config_flags *flags,
                              struct sk_error *reterr)
 {
@@ -156,6 +175,7 @@ static enum sk_err load_file(struct sk_config *config, const struct sk_config_fl
         goto out;
     }
     config->config_file = path;
+    config->explain = flags->explain;
     err = sk_vfs_read_file(sk_vfs_posix(), path, SK_CONFIG_FILE_BYTES_MAX, &text);
     if (err != SK_OK) {
         (void)sk_error_set(reterr, err, "failed parsing config: %s: %s", path,
@@ -166,6 +186,8 @@ static enum sk_err load_file(struct sk_config *config, const struct sk_config_fl
         err = sk_config_expand(sk_strbuf_view(&text), from_environ, NULL, &expanded, &why);
         if (err == SK_EPARSE)
             (void)sk_error_set(reterr, err, "failed parsing config: %s", why.text);
+        if (err == SK_OK)
+            err = keep_unexpanded(config, sk_strbuf_view(&text), sk_strbuf_view(&expanded));
         if (err != SK_OK)
             goto out;
     }

@@ -113,6 +113,56 @@ static int by_name(const void *a, const void *b)
     return sk_str_cmp(x->name, y->name);
 }
 
+/* The tenant's first key that is no good by itself; NULL: they are good one by one. */
+static const struct sk_config_node *bad_key(const struct sk_config *config,
+                                            const struct sk_config_node *tenant)
+{
+    const struct sk_config_node *found = NULL;
+    struct sk_arena arena;
+    sk_arena_init(&arena, SK_CONFIG_ARENA_BYTES, NULL);
+    for (const struct sk_config_node *k = tenant->first; k != NULL && found == NULL; k = k->next) {
+        struct sk_limits limits = config->limits;
+        struct sk_config_node one = *k, map = {.kind = SK_NODE_MAP, .first = &one, .last = &one};
+        one.next = NULL;
+        enum sk_err err = sk_limits_load(&arena, &map, true, &limits, NULL);
+        if (err == SK_EINVAL || err == SK_EPARSE)
+            found = k;
+        sk_arena_reset(&arena);
+    }
+    sk_arena_deinit(&arena);
+    return found;
+}
+
+/* What only shows when limits are made of the texts, with its place in this file. */
+static enum sk_err check_limits(struct sk_arena *arena, const struct sk_config *config,
+                                const struct sk_config_node *root, const char *path,
+                                struct sk_error *reterr)
+{
+    const struct sk_config_node *map = sk_node_child(root, SK_STR("overrides"));
+    struct sk_error why = {.text = ""};
+    if (map == NULL || map->kind != SK_NODE_MAP)
+        return SK_OK;
+    for (const struct sk_config_node *t = map->first; t != NULL; t = t->next) {
+        struct sk_limits limits = config->limits;
+        enum sk_err err =
+            t->kind != SK_NODE_MAP ? SK_OK : sk_limits_load(arena, t, true, &limits, &why);
+        if (err != SK_EINVAL && err != SK_EPARSE) {
+            if (err != SK_OK)
+                return err;
+            continue;
+        }
+        const struct sk_config_node *key = bad_key(config, t);
+        bool named = key == NULL || sk_str_starts(sk_str_from(why.text), key->name);
+        return sk_error_set(reterr, err,
+                            "failed parsing runtime config: %s: line %u: invalid override for "
+                            "tenant %.*s: %.*s%s%s",
+                            path, key == NULL ? t->name_line : key->name_line, SK_STR_ARG(t->name),
+                            SK_STR_ARG(named ? SK_STR("") : key->name), named ? "" : ": ",
+                            why.text);
+    }
+    return SK_OK;
+}
+
 static enum sk_err tenants_load(struct version *v, const struct sk_config *config,
                                 const struct sk_config_node *root, struct sk_error *reterr)
 {
@@ -194,6 +244,8 @@ static enum sk_err version_create(const struct sk_config *config, const struct c
         struct sk_config_node *file;
         struct sk_str text = {c->text.ptr == NULL ? "" : c->text.ptr + from, c->ends[i] - from};
         err = parse_file(&v->arena, text, c->paths[i], &file, reterr);
+        if (err == SK_OK)
+            err = check_limits(&v->arena, config, file, c->paths[i], reterr);
         if (err == SK_OK && file->kind == SK_NODE_MAP)
             sk_node_merge(root, file);
         from = c->ends[i];

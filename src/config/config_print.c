@@ -242,6 +242,7 @@ void sk_config_help(struct sk_strbuf *out)
         "config.yaml,config/config.yaml)\n"
         "  -config.expand-env\n    \tExpand ${VARIABLE} in the file\n"
         "  -verify-config\n    \tCheck the configuration and exit\n"
+        "  -config.explain\n    \tPrint every setting with where its value comes from, and exit\n"
         "  -print-config-stderr\n    \tPrint the effective configuration to stderr\n"
         "  -log-config-reverse-order\n    \tPrint the effective configuration to the log\n"
         "  -list-targets\n    \tList the targets and exit\n"
@@ -257,6 +258,9 @@ void sk_config_help(struct sk_strbuf *out)
         "  -skald.wal-budget size\n    \tFlush early when the log grows beyond (default 512MB) "
         "[SKALD_WAL_BUDGET]\n"
         "  -skald.workers int\n    \tWorker threads; 0 is one per CPU [SKALD_WORKERS]\n"
+        "  -skald.users-file string\n    \tWho may do what (docs/SECURITY.md); without it, "
+        "everybody "
+        "everything [SKALD_USERS_FILE]\n"
         "\nOne flag per key of the configuration file:\n");
     help_keys(out);
 }

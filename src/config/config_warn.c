@@ -43,8 +43,6 @@ static const char *const silent[] = {
     "shutdown_delay",
     "tenant_limits_allow_publish",
     "server.http_listen_network",
-    "server.tls_cipher_suites",
-    "server.tls_min_version",
     "server.register_instrumentation",
     "server.cluster_validation",
     "ingester.concurrent_flushes",

@@ -109,8 +109,11 @@ static void write_out(struct sk_http_conn *conn, const char *tail)
     conn->since_ns = sk_clock_mono_ns();
     conn->sent_bytes += conn->out_head.len + conn->out_body.len;
     if (conn->out_head.failed || conn->out_body.failed ||
-        uv_write(&conn->write_req, (uv_stream_t *)&conn->tcp, bufs, 3, write_done) != 0)
+        sk_http_conn_write(conn, bufs, 3, write_done) != 0) {
         sk_http_conn_close(conn);
+        if (conn->req->with_handler) /* a stream that is to go on: it learns that it need not */
+            conn->req->pull(conn->req);
+    }
 }
 
 static void head_write(struct sk_http_conn *conn, const struct sk_http_response *resp,
@@ -223,13 +226,21 @@ static void write_done(uv_write_t *write, int status)
     sk_http_conn_answered(conn);
 }
 
+static struct sk_str fail_headers(int status)
+{
+    if (status == 429)
+        return SK_STR("Retry-After: 1\r\n");
+    if (status == 401) /* which must come with a challenge */
+        return SK_STR("WWW-Authenticate: Basic realm=\"skald\", charset=\"UTF-8\"\r\n");
+    return SK_STR("");
+}
+
 void sk_http_conn_fail(struct sk_http_conn *conn, int status, const char *text)
 {
     char large[160];
     struct sk_http_response resp = {.status = status,
                                     .content_type = "text/plain; charset=utf-8",
-                                    .headers =
-                                        status == 429 ? SK_STR("Retry-After: 1\r\n") : SK_STR(""),
+                                    .headers = fail_headers(status),
                                     .close = true};
     if (conn->req == NULL) { /* bytes that never became a request */
         conn->req = sk_calloc(1, sizeof(*conn->req));

@@ -44,6 +44,7 @@ static int on_message_begin(llhttp_t *parser)
     req->start_mono_ns = sk_clock_mono_ns();
     req->body_bytes_max = conn->server->opt.body_bytes_max;
     memcpy(req->peer, conn->peer, sizeof(req->peer));
+    sk_tls_names(conn, &req->cert_names, &req->cert_name_count);
     sk_assert(conn->req == NULL);
     conn->req = req;
     sk_strbuf_reset(&conn->head);
@@ -188,10 +189,8 @@ static int on_headers_complete(llhttp_t *parser)
         (void)sk_strbuf_reserve(&req->body, (size_t)parser->content_length + BODY_STEP_BYTES);
     struct sk_str expect = sk_http_header_get(req, "Expect");
     if (req->chunked_ok && sk_str_eq_nocase(expect, SK_STR("100-continue"))) {
-        static char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-        uv_buf_t buf = uv_buf_init(go_on, sizeof(go_on) - 1);
-        (void)uv_try_write((uv_stream_t *)&conn->tcp, &buf,
-                           1); /* a client that misses it sends anyway */
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        sk_http_conn_write_now(conn, go_on, sizeof(go_on) - 1); /* who misses it sends anyway */
     }
     conn->state = CONN_BODY;
     conn->since_ns = sk_clock_mono_ns();
@@ -239,15 +238,22 @@ void sk_http_conn_settings(llhttp_settings_t *settings)
 
 /* ---- reading ---- */
 
+uv_buf_t sk_http_conn_buffer(struct sk_http_conn *conn, char *buf, size_t len)
+{
+    if (conn->state != CONN_BODY || !sk_strbuf_reserve(&conn->req->body, BODY_STEP_BYTES))
+        return uv_buf_init(buf, (unsigned)len);
+    struct sk_strbuf *body = &conn->req->body;
+    return uv_buf_init(body->ptr + body->len, (unsigned)(body->cap - 1 - body->len));
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct sk_http_conn *conn = (struct sk_http_conn *)handle;
+    struct sk_http_server *server = conn->server;
     (void)suggested;
-    *buf = uv_buf_init(conn->server->read_buf, sizeof(conn->server->read_buf));
-    if (conn->state != CONN_BODY || !sk_strbuf_reserve(&conn->req->body, BODY_STEP_BYTES))
-        return;
-    struct sk_strbuf *body = &conn->req->body;
-    *buf = uv_buf_init(body->ptr + body->len, (unsigned)(body->cap - 1 - body->len));
+    *buf = conn->tls != NULL
+               ? uv_buf_init(server->read_buf, sizeof(server->read_buf))
+               : sk_http_conn_buffer(conn, server->read_buf, sizeof(server->read_buf));
 }
 
 void sk_http_conn_reading(struct sk_http_conn *conn, bool on)
@@ -322,7 +328,7 @@ void sk_http_conn_cancel(struct sk_http_conn *conn)
         req->on_cancel(req);
 }
 
-static void peer_gone(struct sk_http_conn *conn)
+void sk_http_conn_eof(struct sk_http_conn *conn)
 {
     conn->eof = true;
     if (conn->state == CONN_BUSY || conn->state == CONN_WRITING) {
@@ -339,25 +345,33 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     if (nread == 0)
         return;
     if (nread < 0) {
-        peer_gone(conn);
+        sk_http_conn_eof(conn);
         return;
     }
+    if (conn->tls != NULL)
+        sk_tls_feed(conn, buf->base, (size_t)nread);
+    else
+        sk_http_conn_input(conn, buf->base, (size_t)nread);
+}
+
+void sk_http_conn_input(struct sk_http_conn *conn, const char *data, size_t len)
+{
     switch (conn->state) {
     case CONN_IDLE:
     case CONN_HEADERS:
     case CONN_BODY:
-        conn_feed(conn, buf->base, (size_t)nread);
+        conn_feed(conn, data, len);
         return;
     case CONN_BUSY:
     case CONN_WRITING: /* the next request, early: keep a little, then let TCP hold the rest */
-        sk_strbuf_add(&conn->pending, buf->base, (size_t)nread);
+        sk_strbuf_add(&conn->pending, data, len);
         if (conn->pending.failed)
             sk_http_conn_close(conn);
         else if (conn->pending.len >= PENDING_BYTES_MAX)
             sk_http_conn_reading(conn, false);
         return;
     case CONN_WEBSOCKET:
-        sk_ws_feed(conn, buf->base, (size_t)nread);
+        sk_ws_feed(conn, data, len);
         return;
     case CONN_LINGER:
     case CONN_CLOSING:
@@ -369,6 +383,9 @@ void sk_http_conn_linger(struct sk_http_conn *conn)
 {
     conn->state = CONN_LINGER;
     conn->since_ns = sk_clock_mono_ns();
+    sk_tls_bye(conn, false);
+    if (conn->state == CONN_CLOSING)
+        return;
     (void)uv_shutdown(&conn->shutdown_req, (uv_stream_t *)&conn->tcp, NULL);
     sk_http_conn_reading(conn, true);
 }
@@ -401,6 +418,25 @@ void sk_http_conn_answered(struct sk_http_conn *conn)
         conn_feed(conn, waiting.ptr, waiting.len);
         sk_strbuf_deinit(&waiting);
     }
+}
+
+/* ---- writing ---- */
+
+int sk_http_conn_write(struct sk_http_conn *conn, const uv_buf_t *bufs, unsigned count,
+                       uv_write_cb done)
+{
+    if (conn->tls != NULL)
+        return sk_tls_write(conn, bufs, count, done);
+    return uv_write(&conn->write_req, (uv_stream_t *)&conn->tcp, bufs, count, done);
+}
+
+void sk_http_conn_write_now(struct sk_http_conn *conn, const char *data, size_t len)
+{
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data, (unsigned)len);
+    if (conn->tls != NULL)
+        sk_tls_write_now(conn, data, len);
+    else
+        (void)uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
 }
 
 /* ---- coming and going ---- */
@@ -457,7 +493,7 @@ void sk_http_conn_accept(struct sk_http_server *server)
     }
     (void)uv_tcp_nodelay(&conn->tcp, 1);
     peer_name(conn);
-    if (peer_has_too_many(conn)) {
+    if (peer_has_too_many(conn) || (server->opt.tls != NULL && !sk_tls_conn_create(conn))) {
         sk_http_conn_close(conn);
         return;
     }
@@ -479,6 +515,7 @@ static void conn_free(struct sk_http_conn *conn)
     sk_strbuf_deinit(&conn->pending);
     sk_strbuf_deinit(&conn->out_head);
     sk_strbuf_deinit(&conn->out_body);
+    sk_tls_conn_free(conn);
     sk_ws_free(conn->ws);
     sk_free(conn);
     sk_http_server_conn_gone(server);
@@ -520,6 +557,8 @@ void sk_http_conn_close(struct sk_http_conn *conn)
 {
     if (conn->state == CONN_CLOSING)
         return;
+    if (conn->state != CONN_LINGER)
+        sk_tls_bye(conn, true);
     conn->state = CONN_CLOSING;
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
     if (conn->req != NULL && conn->req->with_handler)
@@ -532,7 +571,7 @@ void sk_http_conn_sweep(struct sk_http_conn *conn, int64_t now_ns)
     int64_t age = now_ns - conn->since_ns;
     switch (conn->state) {
     case CONN_IDLE:
-        if (age > opt->idle_timeout_ns)
+        if (age > (sk_tls_conn_open(conn) ? opt->idle_timeout_ns : opt->header_timeout_ns))
             sk_http_conn_close(conn);
         return;
     case CONN_HEADERS:

@@ -27,6 +27,8 @@ enum conn_state {
     CONN_CLOSING
 };
 
+struct ssl_st;
+struct sk_tls_conn;
 struct sk_ws;
 
 struct sk_http_conn {
@@ -52,7 +54,8 @@ struct sk_http_conn {
     uv_write_t write_req;
     struct sk_strbuf out_head, out_body;
     uv_shutdown_t shutdown_req;
-    struct sk_ws *ws; /* NULL before sk_ws_accept() */
+    struct sk_tls_conn *tls; /* NULL: plain */
+    struct sk_ws *ws;        /* NULL before sk_ws_accept() */
     char peer[64];
     bool loopback;
 };
@@ -71,6 +74,7 @@ struct sk_http_server {
     void (*stop_done)(void *ctx);
     void *stop_ctx;
     char read_buf[64 * 1024];
+    char plain_buf[16 * 1024]; /* one record of TLS */
 };
 
 void sk_http_conn_accept(struct sk_http_server *server);
@@ -90,6 +94,32 @@ void sk_http_conn_reading(struct sk_http_conn *conn, bool on);
 void sk_http_conn_cancel(struct sk_http_conn *conn);
 /* Our side is shut; what the client still sends is dropped. */
 void sk_http_conn_linger(struct sk_http_conn *conn);
+
+/* Plain bytes of the client; the client's end. */
+void sk_http_conn_input(struct sk_http_conn *conn, const char *data, size_t len);
+void sk_http_conn_eof(struct sk_http_conn *conn);
+/* Where the client's next plain bytes are best put: a body's own tail, or the buffer given. */
+uv_buf_t sk_http_conn_buffer(struct sk_http_conn *conn, char *buf, size_t len);
+/* As uv_write with conn->write_req, through TLS where it is spoken; one write at a time. */
+int sk_http_conn_write(struct sk_http_conn *conn, const uv_buf_t *bufs, unsigned count,
+                       uv_write_cb done);
+/* A few bytes besides, dropped when the client does not take them. */
+void sk_http_conn_write_now(struct sk_http_conn *conn, const char *data, size_t len);
+
+/* tls_context.c: a session with the present certificate, owned by the caller; NULL: no memory. */
+struct ssl_st *sk_tls_session(struct sk_tls *tls);
+
+/* tls_conn.c, between the socket and the functions above. create sets conn->tls; false: no memory.
+ * bye: our end of the session, as a record to be sent or (at_once) before the socket is closed. */
+bool sk_tls_conn_create(struct sk_http_conn *conn);
+void sk_tls_conn_free(struct sk_http_conn *conn);       /* plain: no-op */
+bool sk_tls_conn_open(const struct sk_http_conn *conn); /* no handshake is under way */
+void sk_tls_feed(struct sk_http_conn *conn, const char *data, size_t len);
+int sk_tls_write(struct sk_http_conn *conn, const uv_buf_t *bufs, unsigned count, uv_write_cb done);
+void sk_tls_write_now(struct sk_http_conn *conn, const char *data, size_t len);
+void sk_tls_bye(struct sk_http_conn *conn, bool at_once);
+void sk_tls_names(const struct sk_http_conn *conn, const struct sk_str **ret_names,
+                  size_t *ret_count);
 
 /* answer.c: an answer by the server itself (text NULL: the 413 text), after which it closes. */
 void sk_http_conn_fail(struct sk_http_conn *conn, int status, const char *text);

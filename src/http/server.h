@@ -28,6 +28,11 @@
 struct sk_budget;
 struct sk_http_conn;
 struct sk_http_server;
+struct sk_tls;
+
+/* Names of a client certificate that are kept, and the longest. */
+#define SK_HTTP_CERT_NAMES_MAX      16
+#define SK_HTTP_CERT_NAME_BYTES_MAX 256
 
 struct sk_http_header {
     struct sk_http_header *next;
@@ -54,7 +59,9 @@ struct sk_http_req {
     uint64_t body_bytes_max; /* on_headers may lower or raise it */
     uint64_t body_charged;   /* to the server's budget */
     int64_t start_mono_ns;
-    char peer[64];                              /* address of the client, NUL-terminated */
+    char peer[64];                   /* address of the client, NUL-terminated */
+    const struct sk_str *cert_names; /* of its checked certificate; the connection's */
+    size_t cert_name_count;
     _Atomic bool cancelled;                     /* the client has gone */
     void (*on_cancel)(struct sk_http_req *req); /* set by the handler; loop thread; may be NULL */
     void *user;                                 /* the handler's */
@@ -84,7 +91,8 @@ struct sk_http_options {
     int64_t header_timeout_ns, idle_timeout_ns, write_timeout_ns;
     int64_t body_window_ns;     /* in each such span ... */
     uint64_t body_window_bytes; /* ... this much of a body must arrive */
-    struct sk_budget *budget;   /* request bodies; may be NULL */
+    struct sk_budget *budget;   /* request bodies, sessions of TLS; may be NULL */
+    struct sk_tls *tls;         /* NULL: plain HTTP; borrowed */
     void *ctx;
     /* Headers are complete. May set body_bytes_max; returning a status above 0 answers at once, with
      * `text` (static) as the body, and closes. */

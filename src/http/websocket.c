@@ -160,7 +160,7 @@ static void flush(struct sk_ws *ws)
     conn->since_ns = sk_clock_mono_ns();
     conn->sent_bytes += conn->out_head.len + conn->out_body.len + ws->control_out.len;
     if (conn->out_head.failed || ws->control_out.failed ||
-        uv_write(&conn->write_req, (uv_stream_t *)&conn->tcp, bufs, 3, on_written) != 0)
+        sk_http_conn_write(conn, bufs, 3, on_written) != 0)
         sk_http_conn_close(conn);
 }
 

@@ -22,13 +22,14 @@
 #include "config/config.h"
 #include "http/server.h"
 #include "ingester/ingester.h"
+#include "server/secrets.h"
 #include "store/store.h"
 
 struct server {
     const struct sk_config *config;
     uv_loop_t loop;
     uv_signal_t term, intr, hup;
-    uv_timer_t grace, reload;
+    uv_timer_t grace, reload, secrets_timer;
     struct sk_loopq loopq;
     struct sk_budget total, bodies, heads, queries, caches;
     struct sk_config_overrides *overrides;
@@ -38,6 +39,7 @@ struct server {
     struct sk_source sources[2];
     struct sk_api *api;
     struct sk_http_server *http;
+    struct sk_secrets secrets;
     int lock_fd;
     bool stopping, http_gone, loopq_started;
     int64_t start_mono_ns;
@@ -145,6 +147,7 @@ static void loop_end(struct server *s)
     uv_close((uv_handle_t *)&s->hup, NULL);
     uv_close((uv_handle_t *)&s->grace, NULL);
     uv_close((uv_handle_t *)&s->reload, NULL);
+    uv_close((uv_handle_t *)&s->secrets_timer, NULL);
     sk_loopq_stop(&s->loopq);
     s->loopq_started = false;
 }
@@ -183,7 +186,7 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
     sk_http_server_stop(s->http, http_stopped, s);
 }
 
-/* ---- overrides ---- */
+/* ---- overrides, certificates, users ---- */
 
 static void overrides_reload(struct server *s)
 {
@@ -195,10 +198,21 @@ static void overrides_reload(struct server *s)
                detail.text);
 }
 
+static void secrets_check(struct server *s)
+{
+    sk_secrets_check(&s->secrets, s->pool);
+}
+
 static void on_hup(uv_signal_t *handle, int signum)
 {
     (void)signum;
     overrides_reload(handle->data);
+    secrets_check(handle->data);
+}
+
+static void on_secrets(uv_timer_t *timer)
+{
+    secrets_check(timer->data);
 }
 
 static void on_reload(uv_timer_t *timer)
@@ -219,6 +233,8 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
         [SK_WORK_QUERY] = {.waiting = SK_WORK_QUERY_MAX},
         [SK_WORK_BACKGROUND] = {.waiting = SK_WORK_BACKGROUND_MAX}};
     enum sk_err err = sk_config_overrides_create(cfg, &s->overrides, reterr);
+    if (err == SK_OK)
+        err = sk_secrets_load(&s->secrets, cfg, reterr);
     if (err == SK_OK)
         err = sk_store_create(&so, &s->store, reterr);
     if (err == SK_OK)
@@ -244,6 +260,7 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
     s->loopq_started = true;
     struct sk_api_options ao = {.config = cfg,
                                 .overrides = s->overrides,
+                                .users = s->secrets.users,
                                 .ingester = s->ingester,
                                 .sources = s->sources,
                                 .source_count = 2,
@@ -283,6 +300,7 @@ static enum sk_err listen_start(struct server *s, struct sk_error *reterr)
         .body_window_ns = 10 * SK_NS_PER_S,
         .body_window_bytes = 1024,
         .budget = &s->bodies,
+        .tls = s->secrets.tls,
         .ctx = s->api,
         .on_headers = sk_api_on_headers,
         .on_request = sk_api_on_request,
@@ -298,13 +316,16 @@ static void handles_init(struct server *s)
     (void)uv_signal_init(&s->loop, &s->hup);
     (void)uv_timer_init(&s->loop, &s->grace);
     (void)uv_timer_init(&s->loop, &s->reload);
+    (void)uv_timer_init(&s->loop, &s->secrets_timer);
     s->term.data = s->intr.data = s->hup.data = s->grace.data = s->reload.data = s;
+    s->secrets_timer.data = s;
     (void)uv_signal_start(&s->term, on_stop_signal, SIGTERM);
     (void)uv_signal_start(&s->intr, on_stop_signal, SIGINT);
     (void)uv_signal_start(&s->hup, on_hup, SIGHUP);
     uint64_t period = (uint64_t)(s->config->runtime_config_period_ns / SK_NS_PER_MS);
     if (s->overrides != NULL && period > 0)
         (void)uv_timer_start(&s->reload, on_reload, period, period);
+    (void)uv_timer_start(&s->secrets_timer, on_secrets, SK_SECRETS_CHECK_MS, SK_SECRETS_CHECK_MS);
 }
 
 static void parts_stop(struct server *s)
@@ -316,6 +337,7 @@ static void parts_stop(struct server *s)
     sk_api_destroy(s->api);
     sk_store_destroy(s->store);
     sk_config_overrides_destroy(s->overrides);
+    sk_secrets_free(&s->secrets);
     if (s->lock_fd >= 0)
         (void)close(s->lock_fd); /* gives the lock back */
 }
@@ -343,7 +365,7 @@ int sk_server_run(const struct sk_config *config, struct sk_error *reterr)
         (void)snprintf(took, sizeof(took), "%.3fs",
                        (double)(sk_clock_mono_ns() - s.start_mono_ns) / 1e9);
         sk_log(SK_LOG_INFO, "skald is ready", "port", port, "data", config->path_prefix, "took",
-               took);
+               took, "tls", s.secrets.tls != NULL ? "on" : "off");
         (void)uv_run(&s.loop, UV_RUN_DEFAULT);
     } else if (s.loopq_started) {
         sk_loopq_stop(&s.loopq);

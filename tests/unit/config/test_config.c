@@ -536,8 +536,6 @@ static void faults_between_keys_are_named_as_in_loki(void **state)
     refused(minimal, "target: all,foo\n", "error running skald: unrecognised module name: foo");
     refused(minimal, "storage_config: {use_thanos_objstore: true}\n",
             "CONFIG ERROR: storage_config.use_thanos_objstore is not supported");
-    refused(minimal, "server: {http_tls_config: {cert_file: a}}\n",
-            "CONFIG ERROR: server.http_tls_config is not supported");
     refused("", "", "CONFIG ERROR: schema_config is missing");
 }
 
@@ -724,6 +722,63 @@ static void lists_maps_and_secrets_print(void **state)
     sk_strbuf_deinit(&first);
 }
 
+static void explain_tells_where_each_value_comes_from(void **state)
+{
+    static const char text[] = "common: {path_prefix: /data}\n"
+                               "server:\n"
+                               "  http_listen_port: ${EXPLAIN_PORT}\n"
+                               "  http_tls_config: {cert: x, key: very-secret}\n"
+                               "memberlist: {node_name: x}\n"
+                               "limits_config: {discover_service_name: [a, b]}\n"
+                               "schema_config:\n"
+                               "  configs:\n"
+                               "    - {from: 2024-04-01, store: tsdb, object_store: filesystem, "
+                               "schema: v13, index: {prefix: index_, period: 24h}}\n";
+    static const char *const args[] = {"-config.expand-env", "-config.explain", "-log.level=debug",
+                                       "-skald.wal-sync=os", NULL};
+    static const char *const wanted[] = {
+        "skald.wal-sync: os    # flag -skald.wal-sync\n",
+        "skald.workers: 3    # variable SKALD_WORKERS\n",
+        "skald.wal-sync-gap: 100ms    # default\n",
+        "\nserver.log_level: debug    # flag -log.level\n",
+        "\ningester.chunk_idle_period: 30m0s    # default\n",
+        "\ningester.wal.dir: /data/wal    # chosen by skald\n",
+    };
+    static const char *const wanted_lines[] = {
+        "\nserver.http_listen_port: 3101    # %s:3, with environment variables\n",
+        "\nserver.http_tls_config.key: <secret>    # %s:4\n",
+        "\nmemberlist.node_name: x    # %s:5, has no effect\n",
+        "\nlimits_config.discover_service_name:    # %s:6\n  - a\n  - b\n",
+        "\nschema_config.configs[0].schema: v13    # %s:9\n",
+    };
+    struct sk_config c;
+    struct sk_strbuf out;
+    char want[1024];
+    (void)state;
+    setenv("EXPLAIN_PORT", "3101", 1);
+    setenv("SKALD_WORKERS", "3", 1);
+    const char *path = write_file(text);
+    load_good(path, args, &c);
+    assert_true(c.explain);
+    sk_strbuf_init(&out, 1 << 20);
+    sk_config_explain(&c, &out);
+    assert_false(out.failed);
+    for (size_t i = 0; i < SK_COUNT_OF(wanted); i++)
+        if (strstr(out.ptr, wanted[i]) == NULL)
+            fail_msg("no %s in:\n%s", wanted[i], out.ptr);
+    for (size_t i = 0; i < SK_COUNT_OF(wanted_lines); i++) {
+        snprintf(want, sizeof(want), wanted_lines[i], path);
+        if (strstr(out.ptr, want) == NULL)
+            fail_msg("no %s in:\n%s", want, out.ptr);
+    }
+    assert_null(strstr(out.ptr, "very-secret"));
+    assert_null(strstr(out.ptr, "memcached"));
+    unsetenv("EXPLAIN_PORT");
+    unsetenv("SKALD_WORKERS");
+    sk_strbuf_deinit(&out);
+    sk_config_deinit(&c);
+}
+
 static void help_lists_every_flag(void **state)
 {
     (void)state;
@@ -802,6 +857,7 @@ int main(void)
         cmocka_unit_test(keys_without_effect_warn_where_one_expects_some),
         cmocka_unit_test(what_is_printed_loads_and_prints_the_same),
         cmocka_unit_test(lists_maps_and_secrets_print),
+        cmocka_unit_test(explain_tells_where_each_value_comes_from),
         cmocka_unit_test(help_lists_every_flag),
         cmocka_unit_test(every_allocation_may_fail),
     };

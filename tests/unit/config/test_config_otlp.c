@@ -187,10 +187,14 @@ static void tenants_replace_the_lists_they_give(void **state)
     assert_true(t2->ignore_defaults && t2->severity_text_as_label);
     action_is(&c.limits.otlp.log_rules, "l", SK_ATTR_DROP);
 
+    char want[1024];
     testlib_write(runtime, bad, strlen(bad));
     assert_int_equal(sk_config_overrides_reload(o, &why), SK_EINVAL);
-    assert_string_equal(why.text, "invalid override for tenant t1: otlp_config.log_attributes[0]."
-                                  "regex: error parsing regexp: missing closing ): `(`");
+    snprintf(want, sizeof(want),
+             "failed parsing runtime config: %s: line 1: invalid override for tenant t1: "
+             "otlp_config.log_attributes[0].regex: error parsing regexp: missing closing ): `(`",
+             runtime);
+    assert_string_equal(why.text, want);
     assert_ptr_equal(&sk_config_limits(&c, o, SK_STR("t1"))->otlp, t1);
     action_is(&t1->log_rules, "xy", SK_ATTR_LABEL);
     sk_config_overrides_destroy(o);
