@@ -15,6 +15,7 @@ struct sk_api;
 struct sk_budget;
 struct sk_config;
 struct sk_config_overrides;
+struct sk_deletes;
 struct sk_ingester;
 struct sk_workpool;
 
@@ -24,6 +25,7 @@ struct sk_api_options {
     struct sk_ingester *ingester;
     const struct sk_source *sources; /* live ones first */
     size_t source_count;
+    struct sk_deletes *deletes; /* NULL: there is no delete API */
     struct sk_workpool *pool;
     struct sk_loopq *loopq;
     struct sk_budget *query_budget;

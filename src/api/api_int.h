@@ -20,6 +20,7 @@
 #include "ingester/ingester.h"
 #include "querier/metric_query.h"
 #include "querier/series_query.h"
+#include "store/deletes.h"
 #include "wire/push.h"
 
 struct call;
@@ -33,6 +34,10 @@ enum route_flags {
     ROUTE_PUSH = 8,   /* body limits and error manners of a push */
     ROUTE_ADMIN = 16, /* loopback only */
     ROUTE_ANY = 32,   /* any method */
+    ROUTE_PUT = 64,
+    ROUTE_DELETE = 128,
+    ROUTE_URL = 256,     /* parameters are those of the URL, whatever the body is */
+    ROUTE_DELETES = 512, /* there only with compactor.retention_enabled */
 };
 
 struct route {
@@ -137,6 +142,12 @@ const struct sk_limits *call_limits(const struct call *call);
 struct sk_series_query series_query(const struct call *call, struct time_range range,
                                     const struct sk_ast_matcher *m);
 
+/* ---- delete_api.c ---- */
+
+/* The delete requests that queries of the tenant heed, in the request's arena. */
+SK_MUST_CHECK enum sk_err call_deletes(const struct call *call, const struct sk_delete **ret,
+                                       size_t *ret_count, struct sk_error *reterr);
+
 /* ---- handlers ---- */
 
 void push_work(struct call *call);
@@ -152,6 +163,8 @@ void volume_work(struct call *call);
 void volume_range_work(struct call *call);
 void detected_labels_work(struct call *call);
 void format_query_work(struct call *call);
+void delete_work(struct call *call);
+void generation_numbers_work(struct call *call);
 void ready_serve(struct call *call);
 void metrics_work(struct call *call);
 void config_work(struct call *call);

@@ -43,6 +43,11 @@ static const struct route routes[] = {
      SK_WORK_QUERY, detected_labels_work, NULL},
     {"/loki/api/v1/format_query", "loki_api_v1_format_query", GETPOST, SK_WORK_QUERY,
      format_query_work, NULL},
+    {"/loki/api/v1/delete", "loki_api_v1_delete",
+     GETPOST | ROUTE_PUT | ROUTE_DELETE | ROUTE_TENANT | ROUTE_URL | ROUTE_DELETES, SK_WORK_QUERY,
+     delete_work, NULL},
+    {"/loki/api/v1/cache/generation_numbers", "loki_api_v1_cache_generation_numbers",
+     ROUTE_GET | ROUTE_TENANT | ROUTE_DELETES, SK_WORK_QUERY, generation_numbers_work, NULL},
     {"/ready", "ready", ROUTE_GET, SK_WORK_QUERY, NULL, ready_serve},
     {"/metrics", "metrics", ROUTE_ANY, SK_WORK_QUERY, metrics_work, NULL},
     {"/config", "config", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, config_work, NULL},
@@ -185,7 +190,15 @@ static bool method_ok(const struct route *route, struct sk_str method)
     if (route->flags & ROUTE_ANY)
         return true;
     return (sk_str_is(method, "GET") && (route->flags & ROUTE_GET)) ||
-           (sk_str_is(method, "POST") && (route->flags & ROUTE_POST));
+           (sk_str_is(method, "POST") && (route->flags & ROUTE_POST)) ||
+           (sk_str_is(method, "PUT") && (route->flags & ROUTE_PUT)) ||
+           (sk_str_is(method, "DELETE") && (route->flags & ROUTE_DELETE));
+}
+
+/* Whether the configuration has the route at all. */
+static bool route_on(const struct sk_api *api, const struct route *route)
+{
+    return (route->flags & ROUTE_DELETES) == 0 || api->opt.deletes != NULL;
 }
 
 static bool from_loopback(const struct sk_http_req *req)
@@ -216,7 +229,7 @@ static void dispatch(struct call *call)
         return;
     }
     call->route = route_find(path_below_prefix(call->api, req->path), &call->path_arg);
-    if (call->route == NULL) {
+    if (call->route == NULL || !route_on(call->api, call->route)) {
         answer_text(call, 404, "404 page not found", true);
     } else if (!method_ok(call->route, req->method)) {
         answer_text(call, 405, "", false);

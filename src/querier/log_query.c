@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/gotext.h"
 #include "logql/pipeline.h"
+#include "querier/delete_filter.h"
 #include "querier/topk.h"
 #include "querier/unit_scan.h"
 
@@ -38,6 +39,9 @@ struct run {
     struct sk_arena arena; /* the pipeline */
     const struct sk_pipeline *pipeline;
     struct sk_pipeline_run *pipe;
+    const struct sk_delete_filter *deletes;
+    struct sk_delete_run *delete_run;
+    enum sk_delete_reach reach; /* of the deletes into the present unit */
     struct sk_selection sel;
     struct sk_unit_scan scan;
     struct sk_topk top;
@@ -113,6 +117,11 @@ static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct cand
     enum sk_err err = sk_unit_scan_meta(&r->scan, u->unit, c->entry.meta);
     if (err != SK_OK) /* damaged metadata: the block's checksum held, so it is foreign */
         return err == SK_ENOMEM ? budget_error(r) : SK_OK;
+    bool deleted = false;
+    if (r->reach == SK_DELETE_SOME)
+        err = sk_delete_run_entry(r->delete_run, &r->scan, u->unit, &c->entry, &deleted);
+    if (err != SK_OK || deleted)
+        return err == SK_OK ? SK_OK : budget_error(r);
     if (r->stream_now != u->stream) {
         sk_pipeline_run_stream(r->pipe, u->stream->labels);
         r->stream_now = u->stream;
@@ -171,6 +180,9 @@ static bool block_useless(const struct run *r, const struct sk_unit_block *b)
 
 static enum sk_err unit_run(struct run *r, struct unit_ref *u)
 {
+    r->reach = sk_delete_run_unit(r->delete_run, u->stream, u->unit);
+    if (r->reach == SK_DELETE_ALL)
+        return SK_OK;
     enum sk_err err = sk_unit_scan_open(&r->scan, u->unit);
     uint64_t seq = u->order << 40;
     if (err == SK_ECORRUPT || err == SK_ENOENT) {
@@ -304,6 +316,8 @@ static enum sk_err run_selected(struct run *r)
     enum sk_err err =
         sk_pipeline_run_create(r->pipeline, SK_SCAN_READER_BYTES_MAX, q->budget, &r->pipe);
     if (err == SK_OK)
+        err = sk_delete_run_create(r->deletes, q->budget, &r->delete_run);
+    if (err == SK_OK)
         err = sk_unit_scan_init(&r->scan, q->budget);
     if (err != SK_OK)
         return budget_error(r);
@@ -341,6 +355,9 @@ enum sk_err sk_log_query_run(const struct sk_log_query *q, struct sk_log_result 
     if (err == SK_OK)
         err = sk_query_matchers(q->log->matchers, &m, &n, reterr);
     if (err == SK_OK)
+        err = sk_delete_filter_create(&r->arena, q->deletes, q->delete_count, q->start_ns,
+                                      q->end_ns, &r->deletes, reterr);
+    if (err == SK_OK)
         err = select_all(r, m, n);
     if (err == SK_OK)
         err = run_selected(r);
@@ -349,6 +366,7 @@ enum sk_err sk_log_query_run(const struct sk_log_query *q, struct sk_log_result 
     sk_selection_deinit(&r->sel);
     sk_query_matchers_free(m, n);
     sk_pipeline_run_destroy(r->pipe);
+    sk_delete_run_destroy(r->delete_run);
     sk_arena_deinit(&r->arena);
     sk_free(r->units);
     sk_free(r->cands);

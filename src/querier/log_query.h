@@ -19,6 +19,7 @@
 #include "store/source.h"
 
 struct sk_budget;
+struct sk_delete;
 
 struct sk_log_query {
     struct sk_str tenant;
@@ -29,6 +30,8 @@ struct sk_log_query {
     int64_t interval_ns;             /* 0: off */
     const struct sk_source *sources; /* live ones first */
     size_t source_count;
+    const struct sk_delete *deletes; /* entries that these name are left out */
+    size_t delete_count;
     struct sk_budget *budget; /* may be NULL */
     int64_t deadline_mono_ns; /* 0: none */
     _Atomic bool *stop;       /* may be NULL */
