@@ -37,6 +37,7 @@ enum route_flags {
     ROUTE_PUT = 64,
     ROUTE_DELETE = 128,
     ROUTE_URL = 256,     /* parameters are those of the URL, whatever the body is */
+    ROUTE_RULES = 1024,  /* there only with a storage of rules */
     ROUTE_DELETES = 512, /* there only with compactor.retention_enabled */
 };
 
@@ -66,6 +67,7 @@ struct call {
     const struct route *route;
     struct sk_str tenant;
     struct sk_str path_arg;       /* what {name} matched */
+    struct sk_str path_arg2;      /* what the second {name} matched; empty: there is none */
     struct sk_http_param *params; /* form first, then URL */
     struct sk_http_response resp;
     _Atomic bool stop;
@@ -85,7 +87,10 @@ struct scratch {
 
 /* ---- router.c ---- */
 
-const struct route *route_find(struct sk_str path, struct sk_str *ret_arg);
+enum { ROUTE_ARGS_MAX = 2 };
+
+/* NULL: none. ret_args: what the {name}s matched, in order. */
+const struct route *route_find(struct sk_str path, struct sk_str ret_args[ROUTE_ARGS_MAX]);
 
 /* ---- api_answer.c ---- */
 
@@ -165,6 +170,11 @@ void detected_labels_work(struct call *call);
 void format_query_work(struct call *call);
 void delete_work(struct call *call);
 void generation_numbers_work(struct call *call);
+void rules_work(struct call *call);
+void rules_space_work(struct call *call);
+void rules_group_work(struct call *call);
+void prom_rules_work(struct call *call);
+void prom_alerts_serve(struct call *call);
 void ready_serve(struct call *call);
 void metrics_work(struct call *call);
 void config_work(struct call *call);

@@ -22,6 +22,7 @@
 #include "config/config.h"
 #include "http/server.h"
 #include "ingester/ingester.h"
+#include "ruler/rules.h"
 #include "store/deletes.h"
 #include "store/store.h"
 
@@ -35,6 +36,7 @@ struct server {
     struct sk_config_overrides *overrides;
     struct sk_store *store;
     struct sk_deletes *deletes;
+    struct sk_rules *rules;
     struct sk_ingester *ingester;
     struct sk_workpool *pool;
     struct sk_source sources[2];
@@ -238,6 +240,9 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
         err = sk_store_takeover(s->store, reterr);
     if (err == SK_OK)
         err = deletes_start(s, reterr);
+    if (err == SK_OK && cfg->ruler_enable_api &&
+        sk_rules_create(cfg, sk_vfs_posix(), &s->rules) != SK_OK)
+        err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
     if (err == SK_OK && sk_workpool_create(workers, work, &s->pool) != SK_OK)
         err = sk_error_set(reterr, SK_ENOMEM, "cannot start %zu worker threads", workers);
     if (err != SK_OK)
@@ -262,6 +267,7 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
                                 .sources = s->sources,
                                 .source_count = 2,
                                 .deletes = s->deletes,
+                                .rules = s->rules,
                                 .pool = s->pool,
                                 .loopq = &s->loopq,
                                 .query_budget = &s->queries,
@@ -329,6 +335,7 @@ static void parts_stop(struct server *s)
     sk_workpool_destroy(s->pool);
     sk_ingester_destroy(s->ingester, flush);
     sk_api_destroy(s->api);
+    sk_rules_destroy(s->rules);
     sk_deletes_destroy(s->deletes);
     sk_store_destroy(s->store);
     sk_config_overrides_destroy(s->overrides);

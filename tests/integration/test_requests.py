@@ -22,8 +22,7 @@ HOUR = 3_600_000_000_000
 # Answered so until their endpoint is built; then the recorded answer counts.
 NOT_BUILT = dict.fromkeys([
     "canary-tail", "logcli-tail", "logcli-tail2",
-    "logcli-detfield-values", "logcli-detfields",
-    "lokitool-rules-delete", "lokitool-rules-get", "lokitool-rules-list", "lokitool-rules-load", "lokitool-rules-print"], 404)
+    "logcli-detfield-values", "logcli-detfields"], 404)
 
 # In this order: what was created is listed and cancelled, and its id is another than Loki's.
 DELETES = ["logcli-delete-create", "logcli-delete-list", "logcli-delete-cancel", "logcli-delete-cancel-bad"]
@@ -177,6 +176,14 @@ def judge(server, name):
     return judge_body(name, loki_headers, loki_body, body)
 
 
+def put_rules(folder):
+    """The rule file behind lokitool's requests: what Loki listed, in the form of a file."""
+    listed = parse(recorded("lokitool-rules-list", ".resp"))[2].decode()
+    os.makedirs(os.path.join(folder, "rules", "fake"))
+    with open(os.path.join(folder, "rules", "fake", "r.yaml"), "w") as f:
+        f.write(listed.replace("r.yaml:", "groups:"))
+
+
 CLI_LABELS = {"app", "env", "host", "service_name"}
 
 
@@ -275,6 +282,7 @@ def main():
     # creation_grace_period: the clock of this machine may stand before the recording
     with Server(limits="reject_old_samples: false, creation_grace_period: 100y",
                 extra="compactor: {retention_enabled: true, delete_request_store: filesystem}\n") as s:
+        put_rules(s.folder)
         assert s.push(cli_data())[0] == 204 and s.push(canary_data())[0] == 204
         bad += ["%s: %s" % (n, fault) for n in pushes for fault in [judge(s, n) or judge_stored(s, n)] if fault]
         asked = DELETES + [n for n in names if n not in pushes + DELETES]
