@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/gotext.h"
+#include "base/utf8.h"
 #include "logql/parse.h"
 #include "logql/pipeline.h"
 #include "querier/log_query.h"
@@ -61,7 +62,11 @@ enum sk_err sk_delete_query_check(struct sk_arena *arena, struct sk_str query,
                                   struct sk_error *reterr)
 {
     struct request *r = sk_arena_calloc(arena, 1, sizeof(*r));
-    return r == NULL ? sk_query_no_memory(reterr) : request_compile(arena, query, r, reterr);
+    if (r == NULL)
+        return sk_query_no_memory(reterr);
+    if (!sk_utf8_valid(query))
+        return sk_error_set(reterr, SK_EPARSE, "the query is not UTF-8");
+    return request_compile(arena, query, r, reterr);
 }
 
 enum sk_err sk_delete_filter_create(struct sk_arena *arena, const struct sk_delete *items,

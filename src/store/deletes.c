@@ -17,6 +17,7 @@
 #include "base/jsonout.h"
 #include "base/jsonscan.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "base/vfs.h"
 #include "objstore/objkey.h"
 
@@ -120,7 +121,7 @@ static bool member_decode(struct sk_arena *arena, struct sk_json *j, struct sk_d
         return false;
     if (sk_str_is(name, "query")) {
         d->query = sk_arena_str(arena, text);
-        return d->query.ptr != NULL && text.len <= SK_DELETE_QUERY_BYTES_MAX;
+        return d->query.ptr != NULL && text.len <= SK_DELETE_QUERY_BYTES_MAX && sk_utf8_valid(text);
     }
     if (!sk_str_is(name, "id") || !id_valid(text))
         return false;
@@ -324,7 +325,8 @@ enum sk_err sk_deletes_add(struct sk_deletes *d, struct sk_str tenant, const str
                            char ret_id[SK_DELETE_ID_LEN + 1])
 {
     struct version *next = NULL;
-    sk_assert(sk_tenant_valid(tenant) && like->start_ms <= like->end_ms);
+    sk_assert(sk_tenant_valid(tenant) && like->start_ms <= like->end_ms &&
+              sk_utf8_valid(like->query));
     pthread_mutex_lock(&d->change);
     const struct version *now = tenant_version(d, tenant);
     enum sk_err err = now != NULL && now->count >= SK_DELETES_MAX ? SK_ELIMIT : SK_OK;

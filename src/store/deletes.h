@@ -30,7 +30,7 @@ struct sk_delete {
     char id[SK_DELETE_ID_LEN + 1]; /* hex */
     int64_t start_ms, end_ms;      /* both inclusive, start <= end */
     int64_t created_ms;
-    struct sk_str query;
+    struct sk_str query; /* valid UTF-8: the file is JSON */
 };
 
 struct sk_deletes_options {

@@ -61,6 +61,7 @@ def texts():
                 ({"query": "{a=", "start": T0}, "invalid query expression"),
                 ({"query": "rate({a=\"b\"}[1m])", "start": T0}, "invalid query expression"),
                 ({"query": "{a=\"b\"} |~ \"(\"", "start": T0}, "invalid query expression"),
+                ({"query": b"{a=\"\x8c\"}", "start": T0}, "invalid query expression"),
                 ({"query": "{a=\"b\"}", "start": T0 * NS}, "invalid start time: require unix seconds or RFC3339 format"),
                 ({"query": "{a=\"b\"}", "start": T0, "end": "x"}, "invalid end time: require unix seconds or RFC3339 format"),
                 ({"query": "{a=\"b\"}", "start": T0, "end": now + 3600}, "deletes in the future are not allowed"),
