@@ -15,8 +15,10 @@ struct sk_api;
 struct sk_budget;
 struct sk_config;
 struct sk_config_overrides;
+struct sk_deletes;
 struct sk_ingester;
 struct sk_userfile;
+struct sk_rules;
 struct sk_workpool;
 
 struct sk_api_options {
@@ -26,6 +28,8 @@ struct sk_api_options {
     struct sk_ingester *ingester;
     const struct sk_source *sources; /* live ones first */
     size_t source_count;
+    struct sk_deletes *deletes; /* NULL: there is no delete API */
+    struct sk_rules *rules;     /* NULL: there is no rules API */
     struct sk_workpool *pool;
     struct sk_loopq *loopq;
     struct sk_budget *query_budget;

@@ -21,6 +21,7 @@
 #include "logql/pipeline.h"
 #include "querier/metric_query.h"
 #include "querier/series_query.h"
+#include "store/deletes.h"
 #include "wire/push.h"
 
 struct auth;
@@ -39,6 +40,10 @@ enum route_flags {
     ROUTE_ANY = 32,   /* any method */
     ROUTE_DELETE = 64,
     ROUTE_OPEN = 128, /* for everybody, whatever the users file says */
+    ROUTE_PUT = 256,
+    ROUTE_URL = 512,      /* parameters are those of the URL, whatever the body is */
+    ROUTE_DELETES = 1024, /* there only with compactor.retention_enabled */
+    ROUTE_RULES = 2048,   /* there only with a storage of rules */
 };
 
 struct route {
@@ -81,6 +86,7 @@ struct call {
     struct sk_limits *limits;     /* the strictest of theirs; NULL: those of `tenant` */
     const char *tenant_fault;     /* the refusal of query_range, which depends on the query */
     struct sk_str path_arg;       /* what {name} matched */
+    struct sk_str path_arg2;      /* what the second {name} matched; empty: there is none */
     struct sk_http_param *params; /* form first, then URL */
     struct sk_http_response resp;
     _Atomic bool stop;
@@ -101,7 +107,10 @@ struct scratch {
 
 /* ---- router.c ---- */
 
-const struct route *route_find(struct sk_str path, struct sk_str *ret_arg);
+enum { ROUTE_ARGS_MAX = 2 };
+
+/* NULL: none. ret_args: what the {name}s matched, in order. */
+const struct route *route_find(struct sk_str path, struct sk_str ret_args[ROUTE_ARGS_MAX]);
 
 bool from_loopback(const struct sk_http_req *req);
 /* The request may go on: from `user`, or from nobody in particular (NULL). */
@@ -227,6 +236,11 @@ SK_MUST_CHECK enum sk_err log_query_limits(const struct call *call, const struct
 
 /* Loop: every tail gets its close frame, and later ones too. */
 void tails_stop(struct sk_api *api);
+/* ---- delete_api.c ---- */
+
+/* The delete requests that queries of the tenant heed, in the request's arena. */
+SK_MUST_CHECK enum sk_err call_deletes(const struct call *call, const struct sk_delete **ret,
+                                       size_t *ret_count, struct sk_error *reterr);
 
 /* ---- handlers ---- */
 
@@ -249,6 +263,13 @@ void detected_labels_work(struct call *call);
 void detected_fields_work(struct call *call);
 void detected_values_work(struct call *call);
 void format_query_work(struct call *call);
+void delete_work(struct call *call);
+void generation_numbers_work(struct call *call);
+void rules_work(struct call *call);
+void rules_space_work(struct call *call);
+void rules_group_work(struct call *call);
+void prom_rules_work(struct call *call);
+void prom_alerts_serve(struct call *call);
 void ready_serve(struct call *call);
 void metrics_work(struct call *call);
 void config_work(struct call *call);
@@ -266,7 +287,6 @@ void memberlist_serve(struct call *call);
 void prepare_shutdown_serve(struct call *call);
 void shutdown_serve(struct call *call);
 void index_shards_serve(struct call *call);
-void cache_generation_serve(struct call *call);
 
 /* ---- push_api.c, for pushes of every form ---- */
 

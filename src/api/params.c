@@ -32,7 +32,8 @@ enum sk_err params_load(struct call *call, struct sk_error *reterr)
     struct sk_http_param *form = NULL, *url = NULL;
     struct sk_error second;
     enum sk_err err = SK_OK, err_url;
-    if (sk_str_is(req->method, "POST") && is_form(req))
+    bool with_body = (call->route->flags & ROUTE_URL) == 0;
+    if (with_body && sk_str_is(req->method, "POST") && is_form(req))
         err = sk_http_params_parse(&req->arena, sk_strbuf_view(&req->body), &form, reterr);
     err_url =
         sk_http_params_parse(&req->arena, req->raw_query, &url, err == SK_OK ? reterr : &second);

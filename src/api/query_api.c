@@ -128,7 +128,8 @@ enum sk_err log_query(struct call *call, const struct range_params *p, const str
                              .stop = &call->stop};
     if (lim->query_timeout_ns > 0)
         q.deadline_mono_ns = sk_clock_mono_ns() + lim->query_timeout_ns;
-    return sk_log_query_run(&q, ret, reterr);
+    err = call_deletes(call, &q.deletes, &q.delete_count, reterr);
+    return err == SK_OK ? sk_log_query_run(&q, ret, reterr) : err;
 }
 
 enum sk_err parse_query(struct call *call, const struct sk_ast_expr **ret, struct sk_error *reterr)
@@ -193,6 +194,8 @@ static void metric_query(struct call *call, const struct sk_ast_expr *expr, stru
     if (lim->query_timeout_ns > 0)
         q.deadline_mono_ns = sk_clock_mono_ns() + lim->query_timeout_ns;
     enum sk_err err = selectors_check(call, expr, &detail);
+    if (err == SK_OK)
+        err = call_deletes(call, &q.deletes, &q.delete_count, &detail);
     if (err == SK_OK)
         err = sk_metric_query_run(&q, &result, &detail);
     if (err == SK_OK && !answer_metric(call, &result))

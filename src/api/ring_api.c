@@ -150,16 +150,3 @@ void index_shards_serve(struct call *call)
     else
         answer_text(call, 404, "404 page not found", true);
 }
-
-/* Changes when deletions do; results are not cached. */
-void cache_generation_serve(struct call *call)
-{
-    char text[32];
-    if (!call->api->config->retention_enabled) {
-        answer_text(call, 404, "404 page not found", true);
-        return;
-    }
-    (void)snprintf(text, sizeof(text), "\"%lld\"", (long long)call->api->start_ns);
-    answer_text(call, 200, text, true);
-    call->resp.content_type = "application/json";
-}

@@ -60,6 +60,27 @@ static const struct route routes[] = {
      SK_WORK_QUERY, labels_legacy_work, NULL},
     {"/api/prom/series", "api_prom_series", GETPOST | ROUTE_TENANT, SK_WORK_QUERY, series_work,
      NULL},
+    {"/loki/api/v1/delete", "loki_api_v1_delete",
+     GETPOST | ROUTE_PUT | ROUTE_DELETE | ROUTE_TENANT | ROUTE_URL | ROUTE_DELETES, SK_WORK_QUERY,
+     delete_work, NULL},
+    {"/loki/api/v1/cache/generation_numbers", "loki_api_v1_cache_generation_numbers",
+     ROUTE_GET | ROUTE_TENANT | ROUTE_DELETES, SK_WORK_QUERY, generation_numbers_work, NULL},
+#define RULES (ROUTE_TENANT | ROUTE_URL | ROUTE_RULES)
+    {"/loki/api/v1/rules", "loki_api_v1_rules", ROUTE_GET | RULES, SK_WORK_QUERY, rules_work, NULL},
+    {"/loki/api/v1/rules/{namespace}", "loki_api_v1_rules_namespace",
+     GETPOST | ROUTE_DELETE | RULES, SK_WORK_QUERY, rules_space_work, NULL},
+    {"/loki/api/v1/rules/{namespace}/{groupName}", "loki_api_v1_rules_namespace_groupname",
+     ROUTE_GET | ROUTE_DELETE | RULES, SK_WORK_QUERY, rules_group_work, NULL},
+    {"/api/prom/rules", "api_prom_rules", ROUTE_GET | RULES, SK_WORK_QUERY, rules_work, NULL},
+    {"/api/prom/rules/{namespace}", "api_prom_rules_namespace", GETPOST | ROUTE_DELETE | RULES,
+     SK_WORK_QUERY, rules_space_work, NULL},
+    {"/api/prom/rules/{namespace}/{groupName}", "api_prom_rules_namespace_groupname",
+     ROUTE_GET | ROUTE_DELETE | RULES, SK_WORK_QUERY, rules_group_work, NULL},
+    {"/prometheus/api/v1/rules", "prometheus_api_v1_rules", ROUTE_GET | RULES, SK_WORK_QUERY,
+     prom_rules_work, NULL},
+    {"/prometheus/api/v1/alerts", "prometheus_api_v1_alerts", ROUTE_GET | RULES, SK_WORK_QUERY,
+     NULL, prom_alerts_serve},
+#undef RULES
     {"/ready", "ready", ROUTE_GET | ROUTE_OPEN, SK_WORK_QUERY, NULL, ready_serve},
     {"/metrics", "metrics", ROUTE_ANY | ROUTE_OPEN, SK_WORK_QUERY, metrics_work, NULL},
     {"/config", "config", ROUTE_GET | ROUTE_ADMIN, SK_WORK_QUERY, config_work, NULL},
@@ -85,14 +106,12 @@ static const struct route routes[] = {
      NULL, tenant_limits_serve},
     {"/loki/api/v1/index/shards", "loki_api_v1_index_shards", GETPOST | ROUTE_TENANT, SK_WORK_QUERY,
      NULL, index_shards_serve},
-    {"/loki/api/v1/cache/generation_numbers", "loki_api_v1_cache_generation_numbers",
-     ROUTE_GET | ROUTE_TENANT, SK_WORK_QUERY, NULL, cache_generation_serve},
     {"/loki/api/v1/status/buildinfo", "loki_api_v1_status_buildinfo", ROUTE_GET, SK_WORK_QUERY,
      NULL, buildinfo_serve},
 };
 
-/* Segment by segment; {x} takes one that is not empty. */
-static bool path_matches(const char *pattern, struct sk_str path, struct sk_str *ret_arg)
+/* Segment by segment; {x} takes one that is not empty and writes it to the next of ret_args. */
+static bool path_matches(const char *pattern, struct sk_str path, struct sk_str *ret_args)
 {
     const char *p = pattern, *s = path.ptr, *end = path.ptr + path.len;
     while (*p != '\0') {
@@ -102,7 +121,7 @@ static bool path_matches(const char *pattern, struct sk_str path, struct sk_str 
                 s++;
             if (s == from)
                 return false;
-            *ret_arg = (struct sk_str){from, (size_t)(s - from)};
+            *ret_args++ = (struct sk_str){from, (size_t)(s - from)};
             p = strchr(p, '}') + 1;
         } else if (s < end && *s == *p) {
             s++;
@@ -114,11 +133,15 @@ static bool path_matches(const char *pattern, struct sk_str path, struct sk_str 
     return s == end;
 }
 
-const struct route *route_find(struct sk_str path, struct sk_str *ret_arg)
+const struct route *route_find(struct sk_str path, struct sk_str ret_args[ROUTE_ARGS_MAX])
 {
+    struct sk_str args[ROUTE_ARGS_MAX];
     for (size_t i = 0; i < SK_COUNT_OF(routes); i++) {
-        if (path_matches(routes[i].path, path, ret_arg))
+        memset(args, 0, sizeof(args));
+        if (path_matches(routes[i].path, path, args)) {
+            memcpy(ret_args, args, sizeof(args));
             return &routes[i];
+        }
     }
     return NULL;
 }
@@ -137,8 +160,8 @@ static struct sk_str path_below_prefix(const struct sk_api *api, struct sk_str p
 int sk_api_on_headers(void *ctx, struct sk_http_req *req, const char **text)
 {
     struct sk_api *api = ctx;
-    struct sk_str arg;
-    const struct route *route = route_find(path_below_prefix(api, req->path), &arg);
+    struct sk_str args[ROUTE_ARGS_MAX];
+    const struct route *route = route_find(path_below_prefix(api, req->path), args);
     int refusal = auth_refusal(api, route, req, text);
     if (refusal > 0)
         return refusal;
@@ -180,7 +203,15 @@ static bool method_ok(const struct route *route, struct sk_str method)
         return true;
     return (sk_str_is(method, "GET") && (route->flags & ROUTE_GET)) ||
            (sk_str_is(method, "POST") && (route->flags & ROUTE_POST)) ||
+           (sk_str_is(method, "PUT") && (route->flags & ROUTE_PUT)) ||
            (sk_str_is(method, "DELETE") && (route->flags & ROUTE_DELETE));
+}
+
+/* Whether the configuration has the route at all. */
+static bool route_on(const struct sk_api *api, const struct route *route)
+{
+    return ((route->flags & ROUTE_DELETES) == 0 || api->opt.deletes != NULL) &&
+           ((route->flags & ROUTE_RULES) == 0 || api->opt.rules != NULL);
 }
 
 bool from_loopback(const struct sk_http_req *req)
@@ -203,14 +234,18 @@ static void redirect(struct call *call, struct sk_str clean)
 static void dispatch(struct call *call)
 {
     struct sk_http_req *req = call->req;
-    struct sk_str clean;
+    struct sk_str clean, args[ROUTE_ARGS_MAX];
     if (sk_http_path_clean(&req->arena, req->raw_path, &clean) &&
         sk_str_find(clean, SK_STR("\r"), 0) == SIZE_MAX) {
         redirect(call, clean);
         return;
     }
-    call->route = route_find(path_below_prefix(call->api, req->path), &call->path_arg);
-    if (call->route == NULL) {
+    call->route = route_find(path_below_prefix(call->api, req->path), args);
+    if (call->route != NULL) {
+        call->path_arg = args[0];
+        call->path_arg2 = args[1];
+    }
+    if (call->route == NULL || !route_on(call->api, call->route)) {
         answer_text(call, 404, "404 page not found", true);
     } else if (!method_ok(call->route, req->method)) {
         answer_text(call, 405, "", false);
@@ -276,9 +311,9 @@ void sk_api_on_request(void *ctx, struct sk_http_req *req)
 void sk_api_on_done(void *ctx, const struct sk_http_req *req, int status, uint64_t sent_bytes)
 {
     struct sk_api *api = ctx;
-    struct sk_str arg;
+    struct sk_str args[ROUTE_ARGS_MAX];
     char labels[256];
-    const struct route *route = route_find(path_below_prefix(api, req->path), &arg);
+    const struct route *route = route_find(path_below_prefix(api, req->path), args);
     double seconds = (double)(sk_clock_mono_ns() - req->start_mono_ns) / 1e9;
     (void)snprintf(labels, sizeof(labels),
                    "method=\"%.*s\",route=\"%s\",status_code=\"%d\",ws=\"%s\"",

@@ -140,7 +140,9 @@ static enum sk_err history_ask(struct tail *t, struct sk_error *reterr)
                              .stop = &t->call->stop};
     if (lim->query_timeout_ns > 0)
         q.deadline_mono_ns = sk_clock_mono_ns() + lim->query_timeout_ns;
-    enum sk_err err = sk_log_query_run(&q, &t->history, reterr);
+    enum sk_err err = call_deletes(t->call, &q.deletes, &q.delete_count, reterr);
+    if (err == SK_OK)
+        err = sk_log_query_run(&q, &t->history, reterr);
     t->history_upto = sk_ingester_applied_begun(t->api->opt.ingester);
     return err;
 }

@@ -79,6 +79,15 @@
 /* An index file (unpacked) larger than this is refused. Bytes. */
 #define SK_INDEX_FILE_BYTES_MAX (2048u << 20)
 
+/* ---- deletes and rules ---- */
+
+/* Delete requests of one tenant; one more is refused with 400. */
+#define SK_DELETES_MAX            1000u
+/* The query of one; longer ones are refused with 400. Bytes. */
+#define SK_DELETE_QUERY_BYTES_MAX (16u << 10)
+/* A file of delete requests larger than this is refused as damaged. Bytes. */
+#define SK_DELETE_FILE_BYTES_MAX  (64u << 20)
+
 /* ---- queues ---- */
 
 #define SK_WORK_INGEST_MAX     2048u /* pushes waiting for a worker; beyond, 429 */

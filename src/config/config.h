@@ -74,6 +74,7 @@ struct sk_limits {                                     /* limits_config; names a
     uint64_t volume_max_series;
     struct sk_str_list required_labels;
     uint64_t minimum_labels_number;
+    uint64_t ruler_max_rules_per_rule_group, ruler_max_rule_groups_per_tenant; /* 0: no limit */
 };
 
 struct sk_schema_period {
@@ -128,6 +129,10 @@ struct sk_config {
     int64_t query_ingesters_within_ns, tail_max_duration_ns;
     bool multi_tenant_queries_enabled, compress_responses, retention_enabled;
     bool pattern_ingester_enabled;
+    /* ruler */
+    bool ruler_enable_api, use_thanos_objstore;
+    const char *ruler_storage_type, *ruler_storage_backend, *ruler_storage_local_directory;
+    int64_t ruler_evaluation_interval_ns;
     const char *runtime_config_file;
     int64_t runtime_config_period_ns;
     struct sk_limits limits; /* defaults for every tenant */

@@ -90,6 +90,9 @@ static enum sk_err derive_paths(struct sk_config *config, struct sk_config_node 
     const char *prefix = text_at(root, "common.path_prefix");
     for (size_t i = 0; err == SK_OK && prefix[0] != '\0' && i < SK_COUNT_OF(below_prefix); i++)
         err = fill_below(config, root, below_prefix[i].path, prefix, below_prefix[i].name);
+    if (err == SK_OK && is_true(root, "storage_config.use_thanos_objstore"))
+        err = fill(config, root, "storage_config.filesystem.directory",
+                   text_at(root, "storage_config.object_store.filesystem.dir"));
     if (err == SK_OK)
         err = fill(config, root, "storage_config.filesystem.directory",
                    text_at(root, "common.storage.filesystem.chunks_directory"));
@@ -331,10 +334,12 @@ enum sk_err sk_config_validate(struct sk_config *config, struct sk_error *reterr
         return config_error(reterr,
                             "common.path_prefix is empty: set it to the folder that holds all data",
                             "", "");
-    if (is_true(root, "storage_config.use_thanos_objstore"))
+    /* chunks are not kept as Loki keeps them then: only for those who ask for rules that way */
+    if (config->use_thanos_objstore && sk_node_at(root, "ruler_storage") == NULL)
         return config_error(reterr,
                             "storage_config.use_thanos_objstore is not supported, use "
-                            "common.storage.filesystem",
+                            "common.storage.filesystem (with a block ruler_storage it is accepted, "
+                            "for rules that can be written)",
                             "", "");
     return SK_OK;
 }

@@ -61,6 +61,8 @@ static const struct sk_config_field limit_fields[] = {
     LIMIT(volume_max_series, SK_FIELD_U64),
     LIMIT(required_labels, SK_FIELD_LIST),
     LIMIT(minimum_labels_number, SK_FIELD_U64),
+    LIMIT(ruler_max_rules_per_rule_group, SK_FIELD_U64),
+    LIMIT(ruler_max_rule_groups_per_tenant, SK_FIELD_U64),
     {"otlp_config.resource_attributes.ignore_defaults", SK_FIELD_BOOL,
      offsetof(struct sk_limits, otlp.ignore_defaults)},
     {"otlp_config.severity_text_as_label", SK_FIELD_BOOL,
@@ -296,6 +298,12 @@ static const struct sk_config_field config_fields[] = {
     FIELD("common.path_prefix", SK_FIELD_STR, path_prefix),
     FIELD("storage_config.filesystem.directory", SK_FIELD_STR, chunks_directory),
     FIELD("ruler.storage.local.directory", SK_FIELD_STR, rules_directory),
+    FIELD("ruler.storage.type", SK_FIELD_STR, ruler_storage_type),
+    FIELD("ruler.enable_api", SK_FIELD_BOOL, ruler_enable_api),
+    FIELD("ruler.evaluation_interval", SK_FIELD_I64, ruler_evaluation_interval_ns),
+    FIELD("ruler_storage.backend", SK_FIELD_STR, ruler_storage_backend),
+    FIELD("ruler_storage.local.directory", SK_FIELD_STR, ruler_storage_local_directory),
+    FIELD("storage_config.use_thanos_objstore", SK_FIELD_BOOL, use_thanos_objstore),
     FIELD("storage_config.tsdb_shipper.active_index_directory", SK_FIELD_STR,
           active_index_directory),
     FIELD("storage_config.tsdb_shipper.cache_location", SK_FIELD_STR, cache_location),
@@ -308,7 +316,7 @@ static const char *const acting[] = {
     "limits_config.per_tenant_override_period",
     "common.storage.filesystem",
     "compactor.delete_request_store",
-    "storage_config.use_thanos_objstore",
+    "storage_config.object_store.filesystem",
 };
 
 enum sk_err sk_config_fields_load(struct sk_config *config, struct sk_error *reterr)

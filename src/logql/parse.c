@@ -549,7 +549,10 @@ static bool expression(struct sk_parser *p, int min, struct sk_parsed *ret)
 
 /* ---- entry points ---- */
 
-static enum sk_err run(struct sk_arena *arena, struct sk_str text, bool empty_allowed,
+/* What a selector must do. */
+enum narrowing { NARROW, NARROW_OR_EMPTY, NARROW_NOT };
+
+static enum sk_err run(struct sk_arena *arena, struct sk_str text, enum narrowing narrowing,
                        const struct sk_ast_expr **ret, struct sk_error *reterr)
 {
     sk_assert(arena != NULL);
@@ -570,7 +573,8 @@ static enum sk_err run(struct sk_arena *arena, struct sk_str text, bool empty_al
     }
     bool empty = whole.expr->kind == SK_AST_LOG && whole.expr->u.log.stages == NULL &&
                  whole.expr->u.log.matchers == NULL;
-    if (!(empty_allowed && empty) && !sk_check_selectors(&p, whole.expr))
+    bool check = narrowing == NARROW || (narrowing == NARROW_OR_EMPTY && !empty);
+    if (check && !sk_check_selectors(&p, whole.expr))
         return p.err;
     *ret = whole.expr;
     return SK_OK;
@@ -579,7 +583,7 @@ static enum sk_err run(struct sk_arena *arena, struct sk_str text, bool empty_al
 enum sk_err sk_logql_parse(struct sk_arena *arena, struct sk_str text,
                            const struct sk_ast_expr **ret_expr, struct sk_error *reterr)
 {
-    return run(arena, text, false, ret_expr, reterr);
+    return run(arena, text, NARROW, ret_expr, reterr);
 }
 
 static enum sk_err print_and_parse(struct sk_arena *arena, const struct sk_ast_expr *expr,
@@ -590,7 +594,7 @@ static enum sk_err print_and_parse(struct sk_arena *arena, const struct sk_ast_e
     sk_strbuf_init(&text, PRINTED_BYTES_MAX);
     sk_logql_print(&text, expr);
     enum sk_err err = text.failed ? sk_error_set(reterr, SK_ENOMEM, "out of memory")
-                                  : run(arena, sk_strbuf_view(&text), false, ret, reterr);
+                                  : run(arena, sk_strbuf_view(&text), NARROW, ret, reterr);
     sk_strbuf_deinit(&text);
     return err;
 }
@@ -620,11 +624,24 @@ enum sk_err sk_logql_parse_selector(struct sk_arena *arena, struct sk_str text, 
                                     const struct sk_ast_matcher **ret, struct sk_error *reterr)
 {
     const struct sk_ast_expr *expr;
-    enum sk_err err = run(arena, text, allow_empty, &expr, reterr);
+    enum sk_err err = run(arena, text, allow_empty ? NARROW_OR_EMPTY : NARROW, &expr, reterr);
     if (err != SK_OK)
         return err;
     if (expr->kind != SK_AST_LOG || expr->u.log.stages != NULL)
         return sk_error_set(reterr, SK_EPARSE, "only label matchers are supported");
     *ret = expr->u.log.matchers;
+    return SK_OK;
+}
+
+enum sk_err sk_logql_parse_log(struct sk_arena *arena, struct sk_str text,
+                               const struct sk_ast_log **ret, struct sk_error *reterr)
+{
+    const struct sk_ast_expr *expr;
+    enum sk_err err = run(arena, text, NARROW_NOT, &expr, reterr);
+    if (err != SK_OK)
+        return err;
+    if (expr->kind != SK_AST_LOG)
+        return sk_error_set(reterr, SK_EPARSE, "only log queries are supported");
+    *ret = &expr->u.log;
     return SK_OK;
 }

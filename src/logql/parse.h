@@ -46,4 +46,10 @@ SK_MUST_CHECK enum sk_err sk_logql_parse_selector(struct sk_arena *arena, struct
                                                   const struct sk_ast_matcher **ret,
                                                   struct sk_error *reterr);
 
+/* A query that must be a log query; its selector may match every stream, as those of deletes do.
+ * Else SK_EPARSE `only log queries are supported`. */
+SK_MUST_CHECK enum sk_err sk_logql_parse_log(struct sk_arena *arena, struct sk_str text,
+                                             const struct sk_ast_log **ret,
+                                             struct sk_error *reterr);
+
 #endif

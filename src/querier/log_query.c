@@ -22,6 +22,7 @@
 #include "base/gotext.h"
 #include "base/workpool.h"
 #include "logql/pipeline.h"
+#include "querier/delete_filter.h"
 #include "querier/helpers.h"
 #include "querier/topk.h"
 #include "querier/unit_scan.h"
@@ -62,6 +63,9 @@ struct run {
     struct sk_arena arena; /* the pipeline */
     const struct sk_pipeline *pipeline;
     struct sk_pipeline_run *pipe;
+    const struct sk_delete_filter *deletes;
+    struct sk_delete_run *delete_run;
+    enum sk_delete_reach reach; /* of the deletes into the present unit */
     struct sk_selection sel;
     struct sk_unit_scan scan;
     struct sk_topk top;
@@ -168,6 +172,11 @@ static enum sk_err cand_run(struct run *r, struct unit_ref *u, const struct cand
     enum sk_err err = sk_unit_scan_meta(&r->scan, u->unit, c->entry.meta);
     if (err != SK_OK) /* damaged metadata: the block's checksum held, so it is foreign */
         return err == SK_ENOMEM ? budget_error(r) : SK_OK;
+    bool deleted = false;
+    if (r->reach == SK_DELETE_SOME)
+        err = sk_delete_run_entry(r->delete_run, &r->scan, u->unit, &c->entry, &deleted);
+    if (err != SK_OK || deleted)
+        return err == SK_OK ? SK_OK : budget_error(r);
     if (r->stream_now != u->stream) {
         sk_pipeline_run_stream(r->pipe, u->stream->labels);
         r->stream_now = u->stream;
@@ -224,6 +233,9 @@ static bool block_useless(const struct run *r, const struct sk_unit_block *b)
 
 static enum sk_err unit_run(struct run *r, struct unit_ref *u)
 {
+    r->reach = sk_delete_run_unit(r->delete_run, u->stream, u->unit);
+    if (r->reach == SK_DELETE_ALL)
+        return SK_OK;
     enum sk_err err = sk_unit_scan_open(&r->scan, u->unit);
     uint64_t seq = u->order << 40;
     if (err == SK_ECORRUPT || err == SK_ENOENT) {
@@ -386,6 +398,8 @@ static enum sk_err run_begin(struct run *r)
     enum sk_err err =
         sk_pipeline_run_create(r->pipeline, SK_SCAN_READER_BYTES_MAX, q->budget, &r->pipe);
     if (err == SK_OK)
+        err = sk_delete_run_create(r->deletes, q->budget, &r->delete_run);
+    if (err == SK_OK)
         err = sk_unit_scan_init(&r->scan, q->budget);
     return err == SK_OK ? SK_OK : budget_error(r);
 }
@@ -397,6 +411,7 @@ static void run_end(struct run *r)
     r->res->stats.chunks += r->scan.reader.chunks_opened;
     sk_unit_scan_deinit(&r->scan);
     sk_pipeline_run_destroy(r->pipe);
+    sk_delete_run_destroy(r->delete_run);
     sk_free(r->cands);
 }
 
@@ -423,6 +438,7 @@ static void helpers_start(struct run *r)
             return;
         *h = (struct run){.q = r->q,
                           .pipeline = r->pipeline,
+                          .deletes = r->deletes,
                           .units = r->units,
                           .crew = crew,
                           .caller = r,
@@ -550,6 +566,9 @@ enum sk_err sk_log_query_run(const struct sk_log_query *q, struct sk_log_result 
     enum sk_err err = sk_pipeline_create(&r->arena, q->log, &r->pipeline, reterr);
     if (err == SK_OK)
         err = sk_query_matchers(q->log->matchers, &m, &n, reterr);
+    if (err == SK_OK)
+        err = sk_delete_filter_create(&r->arena, q->deletes, q->delete_count, q->start_ns,
+                                      q->end_ns, &r->deletes, reterr);
     if (err == SK_OK)
         err = select_all(r, m, n);
     if (err == SK_OK)

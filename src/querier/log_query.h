@@ -21,6 +21,7 @@
 #include "store/source.h"
 
 struct sk_budget;
+struct sk_delete;
 struct sk_workpool;
 
 struct sk_log_query {
@@ -32,6 +33,8 @@ struct sk_log_query {
     int64_t interval_ns;             /* 0: off */
     const struct sk_source *sources; /* live ones first */
     size_t source_count;
+    const struct sk_delete *deletes; /* entries that these name are left out */
+    size_t delete_count;
     struct sk_budget *budget; /* may be NULL */
     struct sk_workpool *pool; /* for helpers; NULL: none */
     int64_t deadline_mono_ns; /* 0: none */

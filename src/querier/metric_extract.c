@@ -359,8 +359,13 @@ enum sk_err sk_extract_entry(struct sk_extract *x, struct sk_unit_scan *scan, st
         sk_windows_piece(&x->leaf->windows, e->ts_ns, &x->piece);
     if (!x->piece.wanted || !sk_pipeline_line_passes(x->pipe, e->line, x->needle.len > 0))
         return SK_OK;
-    bool repeat;
-    enum sk_err err = tie_check(x->ties, e, &repeat);
+    bool repeat, deleted = false;
+    enum sk_err err = SK_OK;
+    if (x->deletes != NULL)
+        err = sk_delete_run_entry(x->deletes, scan, unit, e, &deleted);
+    if (err != SK_OK || deleted)
+        return err;
+    err = tie_check(x->ties, e, &repeat);
     if (err == SK_OK && repeats != NULL && !repeat) {
         err = sk_unit_scan_meta(scan, unit, e->meta);
         if (err == SK_OK)

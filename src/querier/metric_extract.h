@@ -5,6 +5,7 @@
 #ifndef SK_QUERIER_METRIC_EXTRACT_H
 #define SK_QUERIER_METRIC_EXTRACT_H
 
+#include "querier/delete_filter.h"
 #include "querier/metric_int.h"
 
 /* ---- entries that a stream holds twice ---- */
@@ -73,6 +74,7 @@ struct sk_extract {
     bool by_bytes; /* neither line nor labels are looked at: see sk_extract_stream() */
     struct sk_piece piece;
     struct sk_ties *ties;
+    struct sk_delete_run *deletes; /* to ask about the entries of the present unit, or NULL */
     const struct sk_sel_stream *stream;
     bool stream_fixed; /* all entries of the stream are of one series, `series` when known */
     bool series_known;

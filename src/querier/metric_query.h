@@ -27,6 +27,8 @@ struct sk_metric_query {
     int64_t step_ns;                 /* 0: instant, at start_ns */
     const struct sk_source *sources; /* live ones first */
     size_t source_count;
+    const struct sk_delete *deletes; /* entries that these name are left out */
+    size_t delete_count;
     struct sk_budget *budget;     /* may be NULL */
     struct sk_workpool *pool;     /* for helpers; NULL: none */
     int64_t deadline_mono_ns;     /* 0: none */

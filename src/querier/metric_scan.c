@@ -45,6 +45,7 @@ struct worker {
     struct sk_metric_scan *scan;
     struct sk_arena arena;
     struct sk_unit_scan units;
+    struct sk_delete_run *deletes;
     struct sk_extract *leaves; /* by number of the leaf */
     struct sk_log_stats stats;
     enum sk_err err;
@@ -56,6 +57,7 @@ struct worker {
 struct sk_metric_scan {
     struct sk_mrun *r;
     struct sk_arena arena; /* tasks */
+    const struct sk_delete_filter *deletes;
     struct group *groups;
     size_t group_count;
     struct task *tasks;
@@ -295,6 +297,9 @@ static void block_spans(const struct sk_unit_reader *reader, struct sk_spans *sp
 
 static enum sk_err unit_run(struct worker *w, const struct task *t, struct sk_unit *unit)
 {
+    enum sk_delete_reach reach = sk_delete_run_unit(w->deletes, t->stream, unit);
+    if (reach == SK_DELETE_ALL)
+        return SK_OK;
     enum sk_err err = sk_unit_scan_open(&w->units, unit);
     struct sk_spans spans = t->repeats->units;
     if (err == SK_ECORRUPT || err == SK_ENOENT) {
@@ -302,8 +307,10 @@ static enum sk_err unit_run(struct worker *w, const struct task *t, struct sk_un
         err = SK_OK;
     } else if (err == SK_OK) {
         block_spans(&w->units.reader, &spans);
-        for (size_t i = 0; i < w->scan->r->leaf_count; i++)
+        for (size_t i = 0; i < w->scan->r->leaf_count; i++) {
             sk_extract_unit(&w->leaves[i]);
+            w->leaves[i].deletes = reach == SK_DELETE_SOME ? w->deletes : NULL;
+        }
         for (size_t i = 0; i < w->units.reader.block_count && err == SK_OK; i++)
             err = block_run(w, t, unit, i, &spans);
     }
@@ -338,6 +345,8 @@ static enum sk_err worker_begin(struct worker *w)
     sk_arena_init(&w->arena, WORKER_ARENA_MAX, budget);
     enum sk_err err = sk_unit_scan_init(&w->units, budget);
     w->begun = true;
+    if (err == SK_OK)
+        err = sk_delete_run_create(s->deletes, budget, &w->deletes);
     if (err == SK_OK) {
         w->leaves = sk_arena_calloc(&w->arena, s->r->leaf_count, sizeof(*w->leaves));
         err = w->leaves == NULL ? SK_ENOMEM : SK_OK;
@@ -359,6 +368,8 @@ static void worker_run(struct worker *w)
             break;
         err = task_run(w, idx);
     }
+    sk_delete_run_destroy(w->deletes); /* the filter goes before the worker */
+    w->deletes = NULL;
     if (err != SK_OK) {
         atomic_store(&s->failed, true);
         w->err = err;
@@ -479,6 +490,20 @@ static enum sk_err join(struct sk_metric_scan *s)
     return SK_OK;
 }
 
+/* The delete requests that reach into what any group reads. */
+static enum sk_err deletes_compile(struct sk_metric_scan *s)
+{
+    const struct sk_metric_query *q = s->r->q;
+    int64_t start_ns = INT64_MAX, end_ns = INT64_MIN;
+    for (size_t i = 0; i < s->group_count; i++) {
+        const struct group *g = &s->groups[i];
+        start_ns = g->start_ns < start_ns ? g->start_ns : start_ns;
+        end_ns = g->end_ns > end_ns ? g->end_ns : end_ns;
+    }
+    return sk_delete_filter_create(&s->arena, q->deletes, q->delete_count, start_ns, end_ns,
+                                   &s->deletes, s->r->reterr);
+}
+
 static enum sk_err scan_run(struct sk_metric_scan *s)
 {
     struct sk_mrun *r = s->r;
@@ -488,6 +513,7 @@ static enum sk_err scan_run(struct sk_metric_scan *s)
         return sk_mrun_no_memory(r);
     for (size_t i = 0; i < r->leaf_count; i++)
         group_join(s, i);
+    err = deletes_compile(s);
     for (size_t i = 0; i < s->group_count && err == SK_OK; i++)
         err = group_select(s, &s->groups[i]);
     if (err == SK_OK)

@@ -22,7 +22,9 @@
 #include "config/config.h"
 #include "http/server.h"
 #include "ingester/ingester.h"
+#include "ruler/rules.h"
 #include "server/secrets.h"
+#include "store/deletes.h"
 #include "store/store.h"
 
 struct server {
@@ -34,6 +36,8 @@ struct server {
     struct sk_budget total, bodies, heads, queries, caches;
     struct sk_config_overrides *overrides;
     struct sk_store *store;
+    struct sk_deletes *deletes;
+    struct sk_rules *rules;
     struct sk_ingester *ingester;
     struct sk_workpool *pool;
     struct sk_source sources[2];
@@ -222,6 +226,17 @@ static void on_reload(uv_timer_t *timer)
 
 /* ---- start ---- */
 
+/* Delete requests are there, and heeded, with compactor.retention_enabled only. */
+static enum sk_err deletes_start(struct server *s, struct sk_error *reterr)
+{
+    char folder[4096];
+    struct sk_deletes_options o = {.vfs = sk_vfs_posix(), .folder = folder, .budget = &s->caches};
+    if (!s->config->retention_enabled)
+        return SK_OK;
+    (void)snprintf(folder, sizeof(folder), "%s/skald/deletes", s->config->path_prefix);
+    return sk_deletes_create(&o, &s->deletes, reterr);
+}
+
 static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
 {
     const struct sk_config *cfg = s->config;
@@ -239,6 +254,11 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
         err = sk_store_create(&so, &s->store, reterr);
     if (err == SK_OK)
         err = sk_store_takeover(s->store, reterr);
+    if (err == SK_OK)
+        err = deletes_start(s, reterr);
+    if (err == SK_OK && cfg->ruler_enable_api &&
+        sk_rules_create(cfg, sk_vfs_posix(), &s->rules) != SK_OK)
+        err = sk_error_set(reterr, SK_ENOMEM, "out of memory");
     if (err == SK_OK && sk_workpool_create(workers, work, &s->pool) != SK_OK)
         err = sk_error_set(reterr, SK_ENOMEM, "cannot start %zu worker threads", workers);
     if (err != SK_OK)
@@ -264,6 +284,8 @@ static enum sk_err parts_start(struct server *s, struct sk_error *reterr)
                                 .ingester = s->ingester,
                                 .sources = s->sources,
                                 .source_count = 2,
+                                .deletes = s->deletes,
+                                .rules = s->rules,
                                 .pool = s->pool,
                                 .loopq = &s->loopq,
                                 .query_budget = &s->queries,
@@ -335,6 +357,8 @@ static void parts_stop(struct server *s)
     sk_workpool_destroy(s->pool);
     sk_ingester_destroy(s->ingester, flush);
     sk_api_destroy(s->api);
+    sk_rules_destroy(s->rules);
+    sk_deletes_destroy(s->deletes);
     sk_store_destroy(s->store);
     sk_config_overrides_destroy(s->overrides);
     sk_secrets_free(&s->secrets);

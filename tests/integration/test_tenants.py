@@ -5,6 +5,7 @@ memory and on disk. Nobody sees a tenant that was not named. Without multi_tenan
 import json
 import signal
 import sys
+import urllib.parse
 
 from skaldtest import Server
 
@@ -53,7 +54,26 @@ def check(server):
     same("bad name, metric", (status, body), (400, b"tenant ID 'a/b' contains unsupported character '/'"))
 
 
+def deletes():
+    """What one tenant deletes is hidden of it alone, in a query for several too; a tail is for one."""
+    extra = "querier: {multi_tenant_queries_enabled: true}\ncompactor: {retention_enabled: true, delete_request_store: filesystem}\n"
+    with Server(auth=True, extra=extra) as server:
+        for tenant in ("a", "b"):
+            server.push([({"app": "x"}, [(T0 + 1, "k=%s1" % tenant), (T0 + 2, "keep=%s" % tenant)]),
+                         ({"app": "y"}, [(T0 + 1, "y of %s" % tenant)])], tenant=tenant)
+        for tenant, query in (("a", '{app="x"} |= "k="'), ("b", '{ }')):
+            path = "/loki/api/v1/delete?query=%s&start=%d&end=%d" % (urllib.parse.quote(query), T0 // 10**9, T0 // 10**9 + 60)
+            status, _, body = server.request("POST", path, headers={"X-Scope-OrgID": tenant})
+            same("delete of %s" % tenant, (status, body), (204, b""))
+        same("both", streams(server, "a|b", '{app=~"x|y"}'), [("a", None, "keep=a"), ("a", None, "y of a")])
+        same("a", [s[2] for s in streams(server, "a", '{app="x"}')], ["keep=a"])
+        same("b", streams(server, "b", '{app=~".+"}'), [])
+        status, body = server.get("/loki/api/v1/tail", {"query": '{app="x"}'}, tenant="a|b")
+        same("tail", (status, body), (400, b"multiple org IDs present"))
+
+
 def main():
+    deletes()
     server = Server(auth=True, extra="querier: {multi_tenant_queries_enabled: true}\ningester: {wal: {flush_on_shutdown: true}}\n")
     with server:
         for tenant, own in (("a", {}), ("b", {"__tenant_id__": "mine"}), ("c", {})):
