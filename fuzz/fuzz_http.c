@@ -3,24 +3,12 @@
  * The first byte says in pieces of which size they arrive, the second how the handler answers.
  * Every request that reaches the handler is looked at as the API does; at the end no connection,
  * no request and no byte of the budget may be left. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/assert.h"
-#include "base/budget.h"
-#include "http/server.h"
+#include "http_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BODY_MAX = 4096, PIECES_MAX = 3, TURNS_MAX = 100000 };
+enum { PIECES_MAX = 3 };
 
-static uv_loop_t loop;
-static struct sk_http_server *server;
-static struct sk_budget budget;
 static unsigned manner;
 static unsigned handled, done;
 
@@ -85,95 +73,18 @@ static void on_done(void *ctx, const struct sk_http_req *req, int status, uint64
     done++;
 }
 
-static void server_start(void)
-{
-    struct sk_error detail;
-    struct sk_http_options opt = {.address = "127.0.0.1",
-                                  .conn_max = 16,
-                                  .conn_per_peer_max = 16,
-                                  .header_bytes_max = 8192,
-                                  .header_count_max = 64,
-                                  .body_bytes_max = BODY_MAX,
-                                  .requests_per_conn_max = 100,
-                                  .header_timeout_ns = 1000000000,
-                                  .idle_timeout_ns = 1000000000,
-                                  .write_timeout_ns = 1000000000,
-                                  .body_window_ns = 1000000000,
-                                  .body_window_bytes = 1,
-                                  .on_headers = on_headers,
-                                  .on_request = on_request,
-                                  .on_done = on_done};
-    sk_budget_init(&budget, 1 << 20, NULL);
-    if (uv_loop_init(&loop) != 0)
-        abort();
-    opt.budget = &budget;
-    if (sk_http_server_start(&loop, &opt, &server, &detail) != SK_OK)
-        abort();
-}
-
-/* ---- the client ---- */
-
-static int client_open(void)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_port = htons(sk_http_server_port(server)),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct linger reset = {1, 0}; /* no port is left waiting */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) != 0)
-        abort();
-    return fd;
-}
-
-/* Reads what is there; false at the end of the answers. */
-static bool client_drain(int fd)
-{
-    char buf[16384];
-    for (;;) {
-        ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-            return false;
-        if (n < 0)
-            return true;
-    }
-}
-
-static void turn(void)
-{
-    (void)uv_run(&loop, UV_RUN_NOWAIT);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (server == NULL)
-        server_start();
+        server_start((struct sk_http_options){
+            .on_headers = on_headers, .on_request = on_request, .on_done = on_done});
     if (size < 2)
         return 0;
     size_t piece = data[0] == 0 ? SIZE_MAX : data[0];
     manner = data[1];
     handled = done = 0;
     int fd = client_open();
-    bool open = true;
-    for (size_t at = 2; at < size && open;) {
-        size_t n = size - at < piece ? size - at : piece;
-        ssize_t sent = send(fd, data + at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            break;
-        at += sent > 0 ? (size_t)sent : 0;
-        turn();
-        open = client_drain(fd);
-    }
-    (void)shutdown(fd, SHUT_WR); /* fails when the server has closed */
-    for (unsigned i = 0; i < TURNS_MAX && open; i++) {
-        turn();
-        open = client_drain(fd);
-    }
-    sk_assert(!open);
-    (void)close(fd);
-    for (unsigned i = 0; i < TURNS_MAX && sk_http_server_conns(server) > 0; i++)
-        turn();
-    sk_assert(sk_http_server_conns(server) == 0);
+    client_end(fd, client_feed(fd, data, size, 2, piece));
     sk_assert(done >= handled);
     sk_assert(sk_budget_used(&budget) == 0);
     return 0;

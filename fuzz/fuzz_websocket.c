@@ -4,28 +4,15 @@
  * the second what the handler does: how many frames it sends, and whether it closes. The handler
  * must be told of the end exactly once; at the end no connection and no byte of the budget may be
  * left. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/assert.h"
-#include "base/budget.h"
+#include "http_check.h"
 #include "http/websocket.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { BODY_MAX = 4096, TURNS_MAX = 100000 };
 
 static const char handshake[] =
     "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-static uv_loop_t loop;
-static struct sk_http_server *server;
-static struct sk_budget budget;
 static unsigned manner;
 static unsigned frames_left, handled, ended, done;
 
@@ -84,69 +71,11 @@ static void on_done(void *ctx, const struct sk_http_req *req, int status, uint64
     done++;
 }
 
-static void server_start(void)
-{
-    struct sk_error detail;
-    struct sk_http_options opt = {.address = "127.0.0.1",
-                                  .conn_max = 16,
-                                  .conn_per_peer_max = 16,
-                                  .header_bytes_max = 8192,
-                                  .header_count_max = 64,
-                                  .body_bytes_max = BODY_MAX,
-                                  .requests_per_conn_max = 100,
-                                  .header_timeout_ns = 1000000000,
-                                  .idle_timeout_ns = 1000000000,
-                                  .write_timeout_ns = 1000000000,
-                                  .body_window_ns = 1000000000,
-                                  .body_window_bytes = 1,
-                                  .on_headers = on_headers,
-                                  .on_request = on_request,
-                                  .on_done = on_done};
-    sk_budget_init(&budget, 1 << 20, NULL);
-    if (uv_loop_init(&loop) != 0)
-        abort();
-    opt.budget = &budget;
-    if (sk_http_server_start(&loop, &opt, &server, &detail) != SK_OK)
-        abort();
-}
-
-/* ---- the client ---- */
-
-static int client_open(void)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_port = htons(sk_http_server_port(server)),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct linger reset = {1, 0}; /* no port is left waiting */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) != 0)
-        abort();
-    return fd;
-}
-
-/* Reads what is there; false at the end of the answers. */
-static bool client_drain(int fd)
-{
-    char buf[16384];
-    for (;;) {
-        ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-            return false;
-        if (n < 0)
-            return true;
-    }
-}
-
-static void turn(void)
-{
-    (void)uv_run(&loop, UV_RUN_NOWAIT);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (server == NULL)
-        server_start();
+        server_start((struct sk_http_options){
+            .on_headers = on_headers, .on_request = on_request, .on_done = on_done});
     if (size < 2)
         return 0;
     size_t piece = data[0] == 0 ? SIZE_MAX : data[0];
@@ -157,25 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool open = send(fd, handshake, sizeof(handshake) - 1, MSG_NOSIGNAL) > 0;
     if (data[0] != 0) /* else the frames come with the handshake */
         turn();
-    for (size_t at = 2; at < size && open;) {
-        size_t n = size - at < piece ? size - at : piece;
-        ssize_t sent = send(fd, data + at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            break;
-        at += sent > 0 ? (size_t)sent : 0;
-        turn();
-        open = client_drain(fd);
-    }
-    (void)shutdown(fd, SHUT_WR); /* fails when the server has closed */
-    for (unsigned i = 0; i < TURNS_MAX && open; i++) {
-        turn();
-        open = client_drain(fd);
-    }
-    sk_assert(!open);
-    (void)close(fd);
-    for (unsigned i = 0; i < TURNS_MAX && sk_http_server_conns(server) > 0; i++)
-        turn();
-    sk_assert(sk_http_server_conns(server) == 0);
+    client_end(fd, open && client_feed(fd, data, size, 2, piece));
     sk_assert(handled <= 1 && ended == handled && done == handled);
     sk_assert(sk_budget_used(&budget) == 0);
     return 0;

@@ -235,14 +235,19 @@ static enum sk_err streams_query(struct call *call, const struct range_params *p
     return err;
 }
 
+static enum sk_err range_query(struct call *call, struct range_params *ret_params,
+                               const struct sk_ast_expr **ret_expr, struct sk_error *reterr)
+{
+    enum sk_err err = range_params(call, ret_params, reterr);
+    return err == SK_OK ? parse_query(call, ret_expr, reterr) : err;
+}
+
 void query_range_work(struct call *call)
 {
     struct sk_error detail = {.text = ""};
     struct range_params p;
     const struct sk_ast_expr *expr = NULL;
-    enum sk_err err = range_params(call, &p, &detail);
-    if (err == SK_OK)
-        err = parse_query(call, &expr, &detail);
+    enum sk_err err = range_query(call, &p, &expr, &detail);
     if (err == SK_OK)
         err = expr->kind == SK_AST_LOG ? streams_query(call, &p, &expr->u.log, false, &detail)
                                        : metric_range_query(call, &p, expr, &detail);
@@ -278,9 +283,7 @@ void query_legacy_work(struct call *call)
     struct sk_error detail = {.text = ""};
     struct range_params p;
     const struct sk_ast_expr *expr = NULL;
-    enum sk_err err = range_params(call, &p, &detail);
-    if (err == SK_OK)
-        err = parse_query(call, &expr, &detail);
+    enum sk_err err = range_query(call, &p, &expr, &detail);
     if (err == SK_OK && expr->kind != SK_AST_LOG)
         err = sk_error_set(&detail, SK_EINVAL,
                            "rpc error: code = Code(400) desc = legacy endpoints only support "
