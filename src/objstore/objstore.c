@@ -187,19 +187,21 @@ static enum sk_err parents_make(struct fs_store *fs, char *path)
     return SK_OK;
 }
 
+/* The folder is noted when the name is there: a sync that goes on meanwhile may have come too soon
+ * for it. */
 static enum sk_err put_named(struct fs_store *fs, const char *tmp, char *path)
 {
-    enum sk_err err = unsynced_add(fs, (struct sk_str){path, slash_before(path, strlen(path))});
-    if (err == SK_OK)
-        err = fs->vfs->rename(fs->vfs, tmp, path);
+    enum sk_err err = fs->vfs->rename(fs->vfs, tmp, path);
     for (int i = 0; i < PUT_TRIES_MAX && err == SK_ENOENT; i++) {
         err = parents_make(fs, path);
         if (err == SK_OK)
             err = fs->vfs->rename(fs->vfs, tmp, path);
     }
-    if (err != SK_OK)
+    if (err != SK_OK) {
         (void)fs->vfs->unlink(fs->vfs, tmp); /* best effort; the first error is the answer */
-    return err;
+        return err;
+    }
+    return unsynced_add(fs, (struct sk_str){path, slash_before(path, strlen(path))});
 }
 
 static enum sk_err fs_put(struct sk_objstore *store, struct sk_str key, struct sk_slice data)
