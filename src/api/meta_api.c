@@ -97,25 +97,33 @@ static struct time_range whole_days(struct time_range r)
     return r;
 }
 
+/* The streams that the request's selector and span name, by whole days as Loki has it. */
+static enum sk_err streams_select(struct call *call, struct sk_selection *sel,
+                                  struct sk_error *reterr)
+{
+    struct time_range range;
+    const struct sk_ast_matcher *m;
+    bool empty;
+    enum sk_err err = meta_range(call, &range, &empty, reterr);
+    if (err == SK_OK)
+        err = selector_param(call, &m, reterr);
+    if (err != SK_OK || empty)
+        return err;
+    struct sk_series_query q = series_query(call, whole_days(range), m);
+    return sk_series_query_run(&q, sel, reterr);
+}
+
 /* Names (name empty) or values of one label over the streams that match; legacy: in the form of
  * /api/prom/label. */
 static void labels_run(struct call *call, struct sk_str name, bool legacy)
 {
     struct sk_error detail = {.text = ""};
-    struct time_range range;
-    const struct sk_ast_matcher *m;
     struct sk_selection sel = {0};
     struct texts texts = {0};
     struct sk_strbuf body;
-    bool empty, ok = true;
+    bool ok = true;
     sk_strbuf_init(&body, 256u << 20);
-    enum sk_err err = meta_range(call, &range, &empty, &detail);
-    if (err == SK_OK)
-        err = selector_param(call, &m, &detail);
-    if (err == SK_OK && !empty) {
-        struct sk_series_query q = series_query(call, whole_days(range), m);
-        err = sk_series_query_run(&q, &sel, &detail);
-    }
+    enum sk_err err = streams_select(call, &sel, &detail);
     for (size_t i = 0; err == SK_OK && i < sel.stream_count && ok; i++) {
         struct sk_labelset set = sel.streams[i]->labels;
         for (size_t k = 0; k < set.count && ok; k++) {
@@ -239,21 +247,12 @@ static struct sk_label *labels_collect(const struct sk_selection *sel, size_t *r
 void detected_labels_work(struct call *call)
 {
     struct sk_error detail = {.text = ""};
-    struct time_range range;
-    const struct sk_ast_matcher *m;
     struct sk_selection sel = {0};
     struct sk_label *labels = NULL;
     struct sk_strbuf body;
     size_t count = 0;
-    bool empty;
     sk_strbuf_init(&body, 256u << 20);
-    enum sk_err err = meta_range(call, &range, &empty, &detail);
-    if (err == SK_OK)
-        err = selector_param(call, &m, &detail);
-    if (err == SK_OK && !empty) {
-        struct sk_series_query q = series_query(call, whole_days(range), m);
-        err = sk_series_query_run(&q, &sel, &detail);
-    }
+    enum sk_err err = streams_select(call, &sel, &detail);
     if (err == SK_OK) {
         labels = labels_collect(&sel, &count);
         if (labels != NULL)
